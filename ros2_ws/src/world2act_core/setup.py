@@ -1,0 +1,34 @@
+"""Packaging of world2act_core, for both `pip install` and `colcon build` (ament_python)."""
+
+from setuptools import find_packages, setup
+
+PACKAGE = "world2act_core"
+
+setup(
+    name=PACKAGE,
+    version="0.1.0",
+    description="World2Act without ROS and torch: contract, engines, chunk sampling, limits, skills, statistics.",
+    author="World2Act maintainers",
+    author_email="maintainers@world2act.dev",
+    maintainer="World2Act maintainers",
+    maintainer_email="maintainers@world2act.dev",
+    license="Apache-2.0",
+    packages=find_packages(include=[PACKAGE, f"{PACKAGE}.*"]),
+    package_data={PACKAGE: ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+    ],
+    python_requires=">=3.11",
+    install_requires=[
+        "numpy",
+        "scipy",
+        "pydantic>=2",
+        "pyyaml",
+        "onnxruntime",
+        "tokenizers",
+        "opencv-python-headless",
+    ],
+    extras_require={"test": ["pytest", "hypothesis", "onnx"]},
+    zip_safe=True,
+)
