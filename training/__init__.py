@@ -1,0 +1,1 @@
+"""Offline training: data, models, export and evaluation. Imports the core and the simulator, never ROS."""

@@ -1,0 +1,73 @@
+"""The command line: one subcommand per training step, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Command:
+    """Where a subcommand lives: ``module`` has ``config`` (a frozen dataclass) and ``function(config)``."""
+
+    module: str
+    config: str
+    function: str
+    summary: str
+
+
+COMMANDS: dict[str, Command] = {
+    "collect": Command("training.data.collect", "CollectConfig", "collect", "record scripted demonstrations"),
+    "pack": Command("training.data.pack", "PackConfig", "pack", "move finished staged episodes into the dataset"),
+    "cache": Command("training.data.cache", "CacheConfig", "build_cache", "decode a dataset once, for training"),
+    "export-text-encoder": Command(
+        "training.export.text_encoder",
+        "TextEncoderExportConfig",
+        "export_text_encoder",
+        "sentence encoder to ONNX",
+    ),
+    "vla": Command("training.vla.train", "VlaTrainConfig", "train", "train the nano VLA"),
+    "export": Command("training.export.policy", "PolicyExportConfig", "export_policy", "checkpoint to a policy bundle"),
+    "evaluate": Command("training.evaluation.evaluate", "EvaluateConfig", "evaluate", "measure a bundle in simulation"),
+    "recipe": Command("training.recipes.tabletop_nano", "RecipeConfig", "run", "collect, train, export and evaluate"),
+}
+
+
+def help_text() -> str:
+    """One line per subcommand."""
+    width = max(len(name) for name in COMMANDS)
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        ["usage: python -m training COMMAND [options]", "", *lines, "", "COMMAND --help lists its options"]
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status (2 for a usage error, 1 for a failed step)."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(help_text())
+        return 0 if arguments else 2
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(f"unknown command {name!r}\n\n{help_text()}", file=sys.stderr)
+        return 2
+    # Two OpenMP threads that spin on a shared machine slow each other down to a crawl.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    import tyro
+
+    from training.common.errors import TrainingError
+
+    command = COMMANDS[name]
+    module = importlib.import_module(command.module)
+    config = tyro.cli(getattr(module, command.config), prog=f"python -m training {name}", args=arguments[1:])
+    try:
+        getattr(module, command.function)(config)
+    except TrainingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""What every training step needs: checkpoints, progress, errors."""

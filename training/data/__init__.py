@@ -1,0 +1,1 @@
+"""Datasets: collecting, writing, reading and caching demonstrations."""

@@ -1,0 +1,1 @@
+"""In-process rollouts of a bundle and the reports made from them."""

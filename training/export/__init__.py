@@ -1,0 +1,1 @@
+"""From trained weights to files a robot loads: ONNX graphs and bundles."""

@@ -1,0 +1,1 @@
+"""Complete runs: one function that returns every config of a published bundle."""

@@ -1,0 +1,1 @@
+"""The nano vision-language-action policy: model, data pipeline and training loop."""
