@@ -1,10 +1,10 @@
-"""Resolve the two requirements-*.in files beside this script into requirements-*.lock: every package, one exact version.
+"""Resolve the two requirements-*.in files beside this script into requirements-*.lock: one exact version of everything.
 
     make lock                 keeps the versions already locked, adds what is new
     make lock UPGRADE=1       resolves everything afresh
 
-Two directives live in comments of the .in files: `# drop: a b` leaves packages out of the lock although something asks for
-them, `# no-deps: a==1` adds a package without what it asks for. `.ci/setup` installs locks with `--no-deps`.
+Two directives live in comments of the .in files: `# drop: a b` leaves packages out of the lock although something asks
+for them, `# no-deps: a==1` adds a package without what it asks for. `.ci/setup` installs locks with `--no-deps`.
 """
 
 from __future__ import annotations
