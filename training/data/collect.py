@@ -1,0 +1,195 @@
+"""``collect``: scripted demonstrations on every core, resumable, one LeRobot v3 dataset in the end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training.common.errors import DatasetError
+from training.data.collect_progress import CollectProgress
+from training.data.lerobot_writer import discard_unfinished, read_staged, stage_episode, staged_folders
+from training.data.noise import NoiseConfig
+from training.data.pack import episode_rows, pack_dataset
+
+if TYPE_CHECKING:
+    from world2act_sim.world import TabletopWorld
+
+FPS = 10
+
+
+@dataclass(frozen=True)
+class KindWeights:
+    """How often each kind of task is drawn (relative)."""
+
+    pick: float = 0.2
+    place: float = 0.3
+    stack: float = 0.35
+    composite: float = 0.15
+
+
+@dataclass(frozen=True)
+class CollectConfig:
+    """Record scripted demonstrations. Running the same command again continues where it stopped."""
+
+    out: Path = Path("data/tabletop")
+    episodes: int = 3000
+    """Episodes in the dataset in the end, successful and failed together."""
+    workers: int = 2
+    first_seed: int = 100_000
+    """Episode i has seed first_seed + i; evaluation uses seeds below 100000."""
+    robot: str = "Panda"
+    image_size: int = 128
+    kinds: KindWeights = field(default_factory=KindWeights)
+    split: str = "seen"
+    light: float | None = None
+    """Strength of light variation in [0, 1]; None: the split's own."""
+    camera_pose: float | None = None
+    """Strength of camera-pose variation in [0, 1]; None: the split's own."""
+    noise: NoiseConfig = field(default_factory=NoiseConfig)
+    done_frames: int = 6
+    """Frames recorded once a skill's condition holds."""
+    skill_seconds: float = 15.0
+    """A skill that takes the expert longer than this has failed."""
+    episodes_per_file: int = 50
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What a worker reports about one episode."""
+
+    seed: int
+    kind: str
+    success: bool
+    frames: int
+    problem: str | None = None
+
+
+def collect(config: CollectConfig) -> None:
+    """Entry point of ``python -m training collect``."""
+    config.out.mkdir(parents=True, exist_ok=True)
+    discard_unfinished(config.out)
+    _write_contract(config)
+    done = known_seeds(config.out)
+    seeds = [s for s in range(config.first_seed, config.first_seed + config.episodes) if s not in done]
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with CollectProgress(config.episodes, config.episodes - len(seeds)) as progress:
+            _run(config, seeds, progress)
+    except KeyboardInterrupt:
+        print("interrupted: packing what is finished; run the same command to continue")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        pack_dataset(config.out, FPS, config.episodes_per_file)
+
+
+def known_seeds(root: Path) -> set[int]:
+    """Seeds of every finished episode under ``root``, packed or staged."""
+    packed = {int(row["seed"]) for row in episode_rows(root)}
+    return packed | {read_staged(folder)[0].seed for folder in staged_folders(root)}
+
+
+def kind_of_seed(seed: int, weights: KindWeights) -> str:
+    """The kind of task this seed records: a function of the seed and the weights alone."""
+    names = ("pick", "place", "stack", "composite")
+    shares = np.array([getattr(weights, name) for name in names], dtype=np.float64)
+    if shares.min() < 0 or shares.sum() <= 0:
+        raise DatasetError(f"kind weights must be non-negative with a positive sum, got {weights}")
+    return str(np.random.default_rng([seed, 3]).choice(names, p=shares / shares.sum()))
+
+
+def _write_contract(config: CollectConfig) -> None:
+    from world2act_core.compatibility import check_compatible
+    from world2act_core.contract import Contract
+    from world2act_core.tabletop import tabletop_contract
+
+    from training.data.layout import CONTRACT_PATH
+
+    path = config.out / CONTRACT_PATH
+    contract = tabletop_contract(config.robot, config.image_size)
+    if path.exists():
+        check_compatible(contract, Contract.from_yaml(path), "this collection", str(path))
+    else:
+        contract.to_yaml(path)
+
+
+def _run(config: CollectConfig, seeds: list[int], progress: CollectProgress) -> None:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    context = multiprocessing.get_context("spawn")
+    remaining = iter(seeds)
+    unpacked = 0
+    with ProcessPoolExecutor(config.workers, context, _start_worker, (config,)) as pool:
+        try:
+            pending = {pool.submit(_record, seed) for seed in islice(remaining, 2 * config.workers)}
+            while pending:
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                pending |= {pool.submit(_record, seed) for seed in islice(remaining, len(finished))}
+                unpacked += _report(finished, progress)
+                if unpacked >= config.episodes_per_file:
+                    pack_dataset(config.out, FPS, config.episodes_per_file, only_full=True)
+                    unpacked = 0
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _report(finished: set[Future[EpisodeResult]], progress: CollectProgress) -> int:
+    """Show what finished; raises the first worker error (a full disk, a broken world)."""
+    for future in finished:
+        progress.add(future.result())
+    return len(finished)
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(config: CollectConfig) -> None:
+    """Runs once in each worker process: Ctrl-C is handled by the parent, which lets episodes finish."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    from world2act_sim.world import TabletopWorld, WorldConfig
+
+    world = TabletopWorld(WorldConfig(robot=config.robot, image_size=config.image_size))
+    _worker.update(config=config, world=world)
+
+
+def _record(seed: int) -> EpisodeResult:
+    """Record and stage the episode of ``seed`` in this worker."""
+    from world2act_sim.perturbation import SPLITS
+    from world2act_sim.scene import PlacementError
+    from world2act_sim.tasks import sample_task
+
+    from training.data.demonstration import record_demonstration
+
+    config: CollectConfig = _worker["config"]
+    world: TabletopWorld = _worker["world"]
+    kind = kind_of_seed(seed, config.kinds)
+    changes = {"light": config.light, "camera_pose": config.camera_pose}
+    perturbation = SPLITS[config.split].with_changes(**{k: v for k, v in changes.items() if v is not None})
+    try:
+        buffer, info = record_demonstration(
+            world,
+            sample_task(kind, seed),
+            perturbation,
+            config.noise,
+            seed=seed,
+            kind=kind,
+            split=config.split,
+            done_frames=config.done_frames,
+            skill_seconds=config.skill_seconds,
+        )
+    except PlacementError as error:
+        return EpisodeResult(seed, kind, False, 0, str(error))
+    stage_episode(config.out, buffer, info, FPS)
+    return EpisodeResult(seed, kind, info.success, len(buffer))
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,109 @@
+"""One scripted demonstration: reset, let the expert act through disturbances, record, judge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from world2act_core.pose import apply_action
+
+from training.data.episode import EpisodeBuffer, EpisodeInfo, SkillSegment
+from training.data.noise import ActionNoise, NoiseConfig
+
+if TYPE_CHECKING:
+    from world2act_core.skill import Skill
+    from world2act_sim.perturbation import Perturbation
+    from world2act_sim.tasks import Task
+    from world2act_sim.world import TabletopWorld, WorldObservation
+
+
+def record_demonstration(
+    world: TabletopWorld,
+    task: Task,
+    perturbation: Perturbation,
+    noise: NoiseConfig,
+    *,
+    seed: int,
+    kind: str,
+    split: str,
+    done_frames: int,
+    skill_seconds: float,
+) -> tuple[EpisodeBuffer, EpisodeInfo]:
+    """Let the expert do ``task``; each skill ends ``done_frames`` frames after its condition first holds for good.
+
+    A skill that takes longer than ``skill_seconds`` ends the episode as failed.
+    """
+    from world2act_sim.expert import ScriptedExpert
+
+    observation = world.reset(seed, task, perturbation)
+    expert = ScriptedExpert(world, np.random.default_rng([seed, 1]))
+    recorder = _Recorder(world, expert, ActionNoise(noise, np.random.default_rng([seed, 2])), observation)
+    segments: list[SkillSegment] = []
+    ticks = round(skill_seconds * world.contract.control_hz)
+    for index, skill in enumerate(task.skills):
+        start = len(recorder.buffer)
+        achieved = recorder.run_skill(skill, index, done_frames, ticks)
+        stop = len(recorder.buffer)
+        segments.append(SkillSegment(skill.kind, skill.target, skill.support, skill.prompt, start, stop, achieved))
+        if not achieved:
+            break
+    success = len(segments) == len(task.skills) and segments[-1].achieved and _still_holds(world, task.skills)
+    objects = tuple(world.object_positions())
+    info = EpisodeInfo(seed, kind, split, task.instruction, success, tuple(segments), objects)
+    return recorder.buffer, info
+
+
+def _still_holds(world: TabletopWorld, skills: tuple[Skill, ...]) -> bool:
+    """What was put somewhere is still there, unless a later skill moved the same object."""
+    for index, skill in enumerate(skills):
+        moved_later = any(later.target == skill.target for later in skills[index + 1 :])
+        if skill.kind != "pick" and not moved_later and not world.satisfied(skill):
+            return False
+    return world.satisfied(skills[-1])
+
+
+class _Recorder:
+    """Steps the world with the disturbed action and records the clean one."""
+
+    def __init__(self, world: TabletopWorld, expert: object, noise: ActionNoise, first: WorldObservation) -> None:
+        self.buffer = EpisodeBuffer()
+        self._world = world
+        self._expert = expert
+        self._noise = noise
+        self._observation = first
+        self._closed = False
+
+    def run_skill(self, skill: Skill, index: int, done_frames: int, ticks: int) -> bool:
+        """Record one skill; returns whether its condition held for ``done_frames`` frames in a row."""
+        held = 0
+        for _ in range(ticks):
+            done = self._world.satisfied(skill)
+            held = held + 1 if done else 0
+            label = np.asarray(self._expert.act(skill), np.float32)  # type: ignore[attr-defined]
+            executed = self._noise.disturb(label)
+            self._record(skill, index, done, label, executed)
+            self._observation = self._world.step(apply_action(self._observation.eef_pose, executed))
+            self._closed = bool(executed[6] > 0)
+            if held >= done_frames:
+                return True
+        return False
+
+    def _record(
+        self, skill: Skill, index: int, done: bool, label: NDArray[np.float32], executed: NDArray[np.float32]
+    ) -> None:
+        positions = self._world.object_positions()
+        nowhere = np.full(3, np.nan)
+        self.buffer.add(
+            dict(self._observation.images),
+            {
+                "observation.state": self._observation.state,
+                "observation.gripper": float(self._closed),
+                "action": label,
+                "executed_action": executed,
+                "done": done,
+                "skill_index": index,
+                "target_position": positions[skill.target],
+                "support_position": positions[skill.support] if skill.support else nowhere,
+            },
+        )
