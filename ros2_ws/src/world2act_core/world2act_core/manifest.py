@@ -1,0 +1,144 @@
+"""manifest.yaml of a bundle: what is inside (with checksums), where it comes from, how well it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from world2act_core.contract import describe_validation_error
+from world2act_core.files import atomic_write_text, sha256_file
+
+MANIFEST_NAME = "manifest.yaml"
+CONTRACT_NAME = "contract.yaml"
+
+
+class BundleError(ValueError):
+    """A bundle that must not be used; the message names the file, what was expected and what was found."""
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
+        raise ValueError(f"'{name}' must be a path inside the folder")
+    return name
+
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+InnerPath = Annotated[str, AfterValidator(_inside)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SplitMetric(_Model):
+    """Measured success of one skill on one split: rate in [0, 1], episodes, 95 % Wilson interval."""
+
+    success_rate: float = Field(ge=0, le=1)
+    n: int = Field(gt=0)
+    interval: tuple[float, float]
+
+
+class TextEncoderReference(_Model):
+    """Where the shared text encoder is, relative to the bundle's folder, and the checksums of its files."""
+
+    folder: str
+    sha256: dict[InnerPath, Sha256] = Field(min_length=1)
+
+
+class Manifest(_Model):
+    """What a bundle declares. files: every file beside the manifest; metrics: skill -> split -> measurement."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    created: str
+    licence: str
+    world2act_version: str
+    files: dict[InnerPath, Sha256]
+    policy_graph: InnerPath = "policy.onnx"
+    text_encoder: TextEncoderReference
+    training: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, dict[str, SplitMetric]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _names_what_is_needed(self) -> Self:
+        missing = [name for name in (CONTRACT_NAME, self.policy_graph) if name not in self.files]
+        if missing:
+            raise ValueError(f"files must list {', '.join(missing)}")
+        return self
+
+
+def read_manifest(folder: str | Path) -> Manifest:
+    """Read a bundle's manifest; BundleError when it is missing or a field is wrong."""
+    path = Path(folder) / MANIFEST_NAME
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST_NAME}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BundleError(f"cannot read {path}: {error}") from error
+    try:
+        return Manifest.model_validate(data)
+    except ValidationError as error:
+        raise BundleError(f"{path}: {describe_validation_error(error)}") from error
+
+
+def save_manifest(folder: str | Path, manifest: Manifest) -> None:
+    """Write `manifest` into the bundle's folder, whole or not at all (used too to add measured metrics)."""
+    text = yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    atomic_write_text(Path(folder) / MANIFEST_NAME, text)
+
+
+def write_manifest(
+    folder: str | Path,
+    *,
+    name: str,
+    created: str,
+    licence: str,
+    world2act_version: str,
+    text_encoder_folder: str,
+    training: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Mapping[str, SplitMetric]] | None = None,
+    policy_graph: str = "policy.onnx",
+) -> Manifest:
+    """Checksum every file of a bundle's folder and of its text encoder, and write the manifest.
+
+    created: ISO 8601 time; text_encoder_folder: relative to `folder`; hidden files are left out.
+    """
+    root = Path(folder)
+    encoder = root / text_encoder_folder
+    if not encoder.is_dir():
+        raise BundleError(f"text encoder {encoder} does not exist; export it first")
+    files = {key: value for key, value in checksums(root).items() if key != MANIFEST_NAME}
+    fields = {
+        "name": name,
+        "created": created,
+        "licence": licence,
+        "world2act_version": world2act_version,
+        "files": files,
+        "policy_graph": policy_graph,
+        "text_encoder": {"folder": text_encoder_folder, "sha256": checksums(encoder)},
+        "training": dict(training or {}),
+        "metrics": {skill: dict(splits) for skill, splits in (metrics or {}).items()},
+    }
+    try:
+        manifest = Manifest.model_validate(fields)
+    except ValidationError as error:
+        raise BundleError(f"{root}: {describe_validation_error(error)}") from error
+    save_manifest(root, manifest)
+    return manifest
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file under `folder` that is not hidden, by relative path, sorted."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.relative_to(folder) for path in files]
+    return {name.as_posix(): sha256_file(folder / name) for name in names if not _hidden(name)}
+
+
+def _hidden(name: Path) -> bool:
+    return any(part.startswith(".") for part in name.parts)
