@@ -1,0 +1,112 @@
+"""Making, rewriting, quantising and running ONNX graphs during export."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+OPSET = 18
+
+
+def onnx_from_torch(
+    model: torch.nn.Module,
+    example: tuple[torch.Tensor, ...],
+    path: Path,
+    inputs: list[str],
+    outputs: list[str],
+    dynamic_shapes: Any,
+) -> None:
+    """Export ``model`` (in eval mode) to one self-contained file at ``path``."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            example,
+            str(path),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=dynamic_shapes,
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def gemm_to_matmul(path: Path) -> int:
+    """Rewrite plain Gemm nodes to MatMul + Add in place; returns how many.
+
+    Dynamic quantisation breaks when several Gemm nodes share a weight, as unrolled steps do.
+    """
+    model = onnx.load(str(path))
+    constants = {item.name: item for item in model.graph.initializer}
+    transposed: dict[str, str] = {}
+    nodes: list[onnx.NodeProto] = []
+    count = 0
+    for node in model.graph.node:
+        options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        plain = options.get("alpha", 1.0) == 1.0 and options.get("beta", 1.0) == 1.0 and not options.get("transA")
+        if node.op_type != "Gemm" or not plain or node.input[1] not in constants:
+            nodes.append(node)
+            continue
+        weight = node.input[1]
+        if options.get("transB"):
+            if weight not in transposed:
+                transposed[weight] = f"{weight}_transposed"
+                array = np.ascontiguousarray(numpy_helper.to_array(constants[weight]).T)
+                model.graph.initializer.append(numpy_helper.from_array(array, transposed[weight]))
+            weight = transposed[weight]
+        product = f"{node.output[0]}_product" if len(node.input) > 2 else node.output[0]
+        nodes.append(helper.make_node("MatMul", [node.input[0], weight], [product]))
+        if len(node.input) > 2:
+            nodes.append(helper.make_node("Add", [product, node.input[2]], list(node.output)))
+        count += 1
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    _drop_unused_constants(model)
+    onnx.save(model, str(path))
+    return count
+
+
+def _drop_unused_constants(model: onnx.ModelProto) -> None:
+    used = {name for node in model.graph.node for name in node.input} | {item.name for item in model.graph.output}
+    kept = [item for item in model.graph.initializer if item.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+def quantize_weights(source: Path, target: Path) -> None:
+    """Dynamic int8 quantisation of matrix products and embedding tables."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.getLogger().setLevel(logging.ERROR)
+    model = onnx.load(str(source))
+    del model.graph.value_info[:]  # shapes of rewritten nodes are stale; the quantiser infers them again
+    onnx.save(model, str(source))
+    quantize_dynamic(
+        str(source),
+        str(target),
+        op_types_to_quantize=["MatMul", "Gather"],
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+    )
+
+
+def infer(path: Path, inputs: dict[str, NDArray[Any]], threads: int = 2) -> dict[str, NDArray[Any]]:
+    """Run a graph once on the CPU."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, inputs), strict=True))
