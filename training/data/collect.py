@@ -107,11 +107,10 @@ def kind_of_seed(seed: int, weights: KindWeights) -> str:
 
 
 def _write_contract(config: CollectConfig) -> None:
+    from training.data.layout import CONTRACT_PATH
     from world2act_core.compatibility import check_compatible
     from world2act_core.contract import Contract
     from world2act_core.tabletop import tabletop_contract
-
-    from training.data.layout import CONTRACT_PATH
 
     path = config.out / CONTRACT_PATH
     contract = tabletop_contract(config.robot, config.image_size)
@@ -162,11 +161,10 @@ def _start_worker(config: CollectConfig) -> None:
 
 def _record(seed: int) -> EpisodeResult:
     """Record and stage the episode of ``seed`` in this worker."""
-    from world2act_sim.perturbation import SPLITS
-    from world2act_sim.scene import PlacementError
-    from world2act_sim.tasks import sample_task
-
     from training.data.demonstration import record_demonstration
+    from world2act_sim.perturbation import SPLITS
+    from world2act_sim.placement import PlacementError
+    from world2act_sim.tasks import sample_task
 
     config: CollectConfig = _worker["config"]
     world: TabletopWorld = _worker["world"]

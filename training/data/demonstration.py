@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from world2act_core.pose import apply_action
 
 from training.data.episode import EpisodeBuffer, EpisodeInfo, SkillSegment
 from training.data.noise import ActionNoise, NoiseConfig
+from world2act_core.pose import apply_action
 
 if TYPE_CHECKING:
     from world2act_core.skill import Skill
+    from world2act_sim.expert import ScriptedExpert
+    from world2act_sim.judge import EpisodeJudge
     from world2act_sim.perturbation import Perturbation
     from world2act_sim.tasks import Task
     from world2act_sim.world import TabletopWorld, WorldObservation
@@ -35,10 +37,12 @@ def record_demonstration(
     A skill that takes longer than ``skill_seconds`` ends the episode as failed.
     """
     from world2act_sim.expert import ScriptedExpert
+    from world2act_sim.judge import EpisodeJudge
 
     observation = world.reset(seed, task, perturbation)
-    expert = ScriptedExpert(world, np.random.default_rng([seed, 1]))
-    recorder = _Recorder(world, expert, ActionNoise(noise, np.random.default_rng([seed, 2])), observation)
+    expert = ScriptedExpert(world)
+    judge = EpisodeJudge(world, task.skills)
+    recorder = _Recorder(world, expert, judge, ActionNoise(noise, np.random.default_rng([seed, 2])), observation)
     segments: list[SkillSegment] = []
     ticks = round(skill_seconds * world.contract.control_hz)
     for index, skill in enumerate(task.skills):
@@ -48,28 +52,27 @@ def record_demonstration(
         segments.append(SkillSegment(skill.kind, skill.target, skill.support, skill.prompt, start, stop, achieved))
         if not achieved:
             break
-    success = len(segments) == len(task.skills) and segments[-1].achieved and _still_holds(world, task.skills)
+    success = len(segments) == len(task.skills) and segments[-1].achieved and judge.success()
     objects = tuple(world.object_positions())
     info = EpisodeInfo(seed, kind, split, task.instruction, success, tuple(segments), objects)
     return recorder.buffer, info
 
 
-def _still_holds(world: TabletopWorld, skills: tuple[Skill, ...]) -> bool:
-    """What was put somewhere is still there, unless a later skill moved the same object."""
-    for index, skill in enumerate(skills):
-        moved_later = any(later.target == skill.target for later in skills[index + 1 :])
-        if skill.kind != "pick" and not moved_later and not world.satisfied(skill):
-            return False
-    return world.satisfied(skills[-1])
-
-
 class _Recorder:
     """Steps the world with the disturbed action and records the clean one."""
 
-    def __init__(self, world: TabletopWorld, expert: object, noise: ActionNoise, first: WorldObservation) -> None:
+    def __init__(
+        self,
+        world: TabletopWorld,
+        expert: ScriptedExpert,
+        judge: EpisodeJudge,
+        noise: ActionNoise,
+        first: WorldObservation,
+    ) -> None:
         self.buffer = EpisodeBuffer()
         self._world = world
         self._expert = expert
+        self._judge = judge
         self._noise = noise
         self._observation = first
         self._closed = False
@@ -80,10 +83,11 @@ class _Recorder:
         for _ in range(ticks):
             done = self._world.satisfied(skill)
             held = held + 1 if done else 0
-            label = np.asarray(self._expert.act(skill), np.float32)  # type: ignore[attr-defined]
+            label = np.asarray(self._expert.act(skill), np.float32)
             executed = self._noise.disturb(label)
             self._record(skill, index, done, label, executed)
             self._observation = self._world.step(apply_action(self._observation.eef_pose, executed))
+            self._judge.update()
             self._closed = bool(executed[6] > 0)
             if held >= done_frames:
                 return True
