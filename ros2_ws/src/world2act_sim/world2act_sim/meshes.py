@@ -1,0 +1,75 @@
+"""Lighter copies of a model's visual meshes.
+
+The Panda's meshes have 350,000 vertices, most of the time a software renderer spends on a 128-pixel picture. Each
+visual mesh is decimated once (quadric edge collapse) and kept in the user's cache; physics never sees the copies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+TARGET_FACES = 150
+"""Faces left of each visual mesh: at 128 px the arm covers some 2,000 pixels, so more cannot be seen."""
+
+
+def cache_folder() -> Path:
+    """Where decimated meshes are kept (`$XDG_CACHE_HOME/world2act/meshes`)."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "world2act" / "meshes"
+
+
+def decimate_visual_meshes(model_xml: str, target_faces: int = TARGET_FACES) -> str:
+    """Point every visual-only mesh of an MJCF model at a decimated copy.
+
+    Args:
+        model_xml: MJCF with absolute mesh paths, as robosuite writes it.
+        target_faces: number of triangles to keep per mesh; smaller meshes stay as they are.
+
+    Returns:
+        The MJCF whose visual geoms (group 1) show decimated copies; the meshes of colliding geoms are untouched.
+    """
+    root = ET.fromstring(model_xml)
+    asset = root.find("asset")
+    meshes = {mesh.get("name"): mesh for mesh in root.iter("mesh") if mesh.get("file")}
+    seen: dict[str, str] = {}
+    for geom in root.iter("geom"):
+        name = geom.get("mesh")
+        if geom.get("group") != "1" or name not in meshes or asset is None:
+            continue
+        if name not in seen:
+            copy = ET.SubElement(asset, "mesh", {**meshes[name].attrib, "name": f"{name}_light"})
+            copy.set("file", str(_decimated(Path(meshes[name].get("file", "")), target_faces)))
+            seen[name] = f"{name}_light"
+        geom.set("mesh", seen[name])
+    still_used = {geom.get("mesh") for geom in root.iter("geom")}
+    for name in seen:
+        if name not in still_used and asset is not None:
+            asset.remove(meshes[name])
+    return ET.tostring(root, encoding="unicode")
+
+
+def _decimated(path: Path, target_faces: int) -> Path:
+    if path.suffix.lower() not in {".stl", ".obj"}:
+        return path
+    digest = hashlib.sha256(f"{path.name}:{path.stat().st_size}:{target_faces}:v2".encode()).hexdigest()[:16]
+    cached = cache_folder() / f"{path.stem}-{digest}.obj"
+    if cached.exists():
+        return cached
+    import trimesh  # slow to import, and only the first start needs it
+
+    mesh = trimesh.load(path, force="mesh", process=True)
+    if len(mesh.faces) <= target_faces:
+        return path
+    mesh.merge_vertices(merge_tex=True, merge_norm=True)
+    simplified = mesh.simplify_quadric_decimation(face_count=target_faces)
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside and renamed, so that two processes starting together never read half a file.
+    handle, temporary = tempfile.mkstemp(suffix=".obj", dir=cached.parent)
+    os.close(handle)
+    simplified.export(temporary, file_type="obj", include_normals=False, include_texture=False)
+    os.replace(temporary, cached)
+    return cached

@@ -1,0 +1,114 @@
+"""What lies on the table: putting it there at a reset, and what is true of it afterwards (privileged state)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from world2act_sim.appearance import Appearance
+from world2act_sim.bodies import SceneBody, find_bodies
+from world2act_sim.catalogue import CATALOGUE, CONTAINERS, DISTRACTOR_OBJECTS
+from world2act_sim.gripper import GripperState
+from world2act_sim.placement import Placement, place_objects
+from world2act_sim.tabletop_env import TABLE_HEIGHT, TabletopEnv
+
+if TYPE_CHECKING:
+    from world2act_core.skill import Skill
+
+    from world2act_sim.perturbation import Perturbation
+    from world2act_sim.tasks import Task
+
+ARM_NOISE_RAD = 0.04
+"""Standard deviation of the initial joint angles around the home pose: some 3 cm at the fingertips."""
+LIFT_HEIGHT_M = 0.05
+STILL_M_PER_S = 0.08
+
+
+class Scene:
+    """Objects, containers, lights and camera of one environment, and the predicates over them.
+
+    Positions are in the world frame (metres); `TabletopWorld` converts.
+    """
+
+    def __init__(self, env: TabletopEnv) -> None:
+        self._env = env
+        self._model, self._data = env.mj_model, env.mj_data
+        self.bodies: dict[str, SceneBody] = find_bodies(env)
+        self.gripper = GripperState(self._model, env.robots[0].gripper["right"])
+        self._appearance = Appearance(self._model, self.bodies)
+        self.present: tuple[str, ...] = ()
+        self.containers: dict[str, NDArray[np.float64]] = {}
+
+    def arrange(self, rng: np.random.Generator, task: Task, perturbation: Perturbation) -> None:
+        """Bring the arm, the objects, the containers, the lights and the camera into a random initial state."""
+        self._appearance.apply(rng, perturbation)
+        distractors = [spec.name for spec in DISTRACTOR_OBJECTS[: perturbation.distractors]]
+        self.present = (*task.objects, *distractors)
+        self.containers = self._place_containers(rng)
+        placements = place_objects(rng, {name: self.bodies[name].footprint_radius for name in self.present})
+        for name, body in self.bodies.items():
+            if name in CATALOGUE:
+                self._put(body, placements.get(name))
+        robot = self._env.robots[0]
+        joints = np.array(robot._ref_joint_pos_indexes)
+        self._data.qpos[joints] += rng.normal(0.0, ARM_NOISE_RAD, len(joints)).clip(-0.1, 0.1)
+        mujoco.mj_forward(self._model, self._data)
+
+    def positions(self) -> dict[str, NDArray[np.float64]]:
+        """Middle of every object on the table and of each container's floor, world frame, metres."""
+        found = {name: self.bodies[name].centre(self._data) for name in self.present}
+        return {**found, **{name: position.copy() for name, position in self.containers.items()}}
+
+    def grasped(self, name: str) -> bool:
+        """Whether both fingers touch the object."""
+        return self.gripper.holds(self._data, self.bodies[name].geoms)
+
+    def satisfied(self, skill: Skill) -> bool:
+        """Whether a skill's condition holds now; False for objects that are not on the table."""
+        if skill.target not in self.present:
+            return False
+        target = self.bodies[skill.target]
+        if skill.kind == "pick":
+            return target.bottom(self._data) > TABLE_HEIGHT + LIFT_HEIGHT_M and self.grasped(skill.target)
+        if self.gripper.touches(self._data, target.geoms) or target.speed(self._data) > STILL_M_PER_S:
+            return False
+        if skill.kind == "place":
+            return self._inside(target, skill.support or "")
+        return skill.support in self.present and self._stacked(target, self.bodies[skill.support])
+
+    def _inside(self, target: SceneBody, container: str) -> bool:
+        if container not in self.containers:
+            return False
+        offset = target.centre(self._data) - self.containers[container]
+        reach = 0.085 if container == "bin" else 0.08
+        near = np.abs(offset[:2]).max() < reach if container == "bin" else np.linalg.norm(offset[:2]) < reach
+        return bool(near and target.bottom(self._data) < self.containers[container][2] + 0.03)
+
+    def _stacked(self, target: SceneBody, support: SceneBody) -> bool:
+        above, below = target.centre(self._data), support.centre(self._data)
+        gap = target.bottom(self._data) - support.top(self._data)
+        return bool(abs(gap) < 0.012 and np.linalg.norm(above[:2] - below[:2]) < 0.035)
+
+    def _place_containers(self, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+        placed = {}
+        for name, side in zip(CONTAINERS, (1.0, -1.0), strict=True):
+            xy = np.array([-0.02, side * 0.298]) + rng.uniform([-0.04, -0.01], [0.04, 0.01])
+            self._model.body_pos[self.bodies[name].body] = [*xy, TABLE_HEIGHT]
+            placed[name] = np.array([*xy, TABLE_HEIGHT])
+        return placed
+
+    def _put(self, body: SceneBody, placement: Placement | None) -> None:
+        """Lay a body on the table, or park it out of sight where nothing touches it and it hardly falls."""
+        model, data = self._model, self._data
+        on_table = placement is not None
+        body.set_active(model, on_table)
+        if placement is None:
+            data.qpos[body.qpos : body.qpos + 7] = [4.0, 0.2 * body.body, -2.0, 1, 0, 0, 0]
+        else:
+            height = TABLE_HEIGHT + 0.002 - body.lowest
+            half = placement.yaw / 2.0
+            data.qpos[body.qpos : body.qpos + 7] = [*placement.xy, height, np.cos(half), 0, 0, np.sin(half)]
+        data.qvel[body.qvel : body.qvel + 6] = 0.0
