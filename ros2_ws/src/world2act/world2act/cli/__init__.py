@@ -1,0 +1,1 @@
+"""The `world2act` command, one module per subcommand."""

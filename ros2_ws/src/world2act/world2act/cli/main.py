@@ -1,0 +1,49 @@
+"""The `world2act` command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from world2act.cli.demo import Demo
+from world2act.cli.do import Do
+from world2act.cli.doctor import Doctor
+from world2act.cli.reset import Reset
+from world2act.cli.up import Up
+from world2act.errors import ConfigurationError, GraphError
+from world2act.supervision.interrupts import EXIT_INTERRUPTED, raise_on_signals
+
+Command = (
+    Annotated[Up, tyro.conf.subcommand("up")]
+    | Annotated[Do, tyro.conf.subcommand("do")]
+    | Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Reset, tyro.conf.subcommand("reset")]
+    | Annotated[Doctor, tyro.conf.subcommand("doctor")]
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of `world2act`; returns the exit status."""
+    raise_on_signals()
+    try:
+        command = tyro.cli(
+            Command,  # type: ignore[arg-type]
+            prog="world2act",
+            description="A robot arm that follows instructions, through a ROS 2 graph.",
+            args=arguments,
+            config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+        )
+        return int(command.run())
+    except (GraphError, ConfigurationError) as error:
+        Console(stderr=True).print(str(error), style="red", highlight=False, markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""`world2act up`: start a graph and keep it running until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+
+from world2act.cli.options import check_bundle, check_domain
+from world2act.graph import DEFAULT_BUNDLE, GraphOptions, build_graph
+from world2act.supervision.session import prepare_environment
+from world2act.supervision.supervisor import Supervisor, domain_id, run_folder
+
+
+@dataclass(frozen=True)
+class Up:
+    """Start a graph and keep it running until Ctrl-C."""
+
+    graph: tyro.conf.Positional[Literal["sim", "real"]]
+    """sim: with the simulated table. real: the same nodes without it; the arm's driver must be running."""
+    bundle: Path = Path(DEFAULT_BUNDLE)
+    """Folder of the policy bundle."""
+    lockstep: bool = False
+    """One control step at a time: reproducible, as fast as the machine allows."""
+    realtime: bool = False
+    """Steps follow the wall clock (the default)."""
+    domain: int | None = None
+    """ROS domain, 0 to 101. Default: ROS_DOMAIN_ID, or 0."""
+    robot: str = "Panda"
+    """Arm of the simulator."""
+    provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "cpu"
+    """What runs the network."""
+    threads: int = 1
+    """Threads of one inference."""
+    seed: int = 0
+    """Seed of the first episode."""
+    profile: Path | None = None
+    """Folder that gets every measured latency when the graph ends."""
+
+    def run(self) -> int:
+        """Returns the exit status."""
+        console = Console()
+        if self.lockstep and self.realtime:
+            console.print("Choose one of --lockstep and --realtime.")
+            return 2
+        prepare_environment(check_domain(self.domain))
+        options = GraphOptions(
+            bundle=check_bundle(self.bundle), lockstep=self.lockstep, robot=self.robot, provider=self.provider,
+            threads=self.threads, seed=self.seed, profile_path=str(self.profile.absolute()) if self.profile else "",
+        )  # fmt: skip
+        folder = run_folder()
+        with Supervisor(build_graph(self.graph, options), folder) as supervisor:
+            began = time.monotonic()
+            supervisor.bring_up(lambda name, state: console.print(f"  {name:<15} {state}"))
+            seconds = time.monotonic() - began
+            console.print(f"Up on domain {domain_id()} after {seconds:.1f} s; logs in {supervisor.log_folder}")
+            console.print('Now, in another terminal: world2act do "put the red cube in the bin"   (Ctrl-C ends)')
+            _watch(supervisor, console)
+        return 0
+
+
+def _watch(supervisor: Supervisor, console: Console) -> None:
+    """Show every change of a node's condition, until something dies or Ctrl-C comes."""
+    assert supervisor.bring is not None
+    shown: dict[str, tuple[str, str]] = {}
+    while True:
+        supervisor.session.spin(0.2)
+        supervisor.check()
+        for name, health in supervisor.bring.health.items():
+            now = (health.state, health.fault)
+            if shown.get(name, ("active", "")) != now:
+                console.print(f"  {name:<15} {health.state}  {health.fault}  {health.message}".rstrip())
+            shown[name] = now

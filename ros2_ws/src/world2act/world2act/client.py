@@ -1,0 +1,99 @@
+"""Talking to a running graph: reset an episode, carry out an instruction, follow what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from rclpy.action import ActionClient
+from world2act_interfaces.action import ExecuteInstruction
+from world2act_interfaces.srv import ResetEpisode
+
+from world2act import topics
+from world2act.conversions import error_name
+from world2act.errors import GraphError
+from world2act.supervision.session import Session
+
+OnFeedback = Callable[[Any], None]
+Tick = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an instruction ended. error: "NONE" or the name of the error; seconds: on the graph's clock."""
+
+    success: bool
+    error: str
+    message: str
+    skills_completed: int
+    skills_total: int
+    seconds: float
+
+
+class GraphClient:
+    """A client of one graph, on the session's domain. Every method raises GraphError when nobody answers."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._actions = ActionClient(session.node, ExecuteInstruction, topics.EXECUTE_INSTRUCTION)
+        self._resets = session.node.create_client(ResetEpisode, topics.RESET_EPISODE)
+
+    def wait_for_graph(self, timeout_s: float = 5.0) -> None:
+        """Until the planner's action is there."""
+        if not self._session.wait(self._actions.server_is_ready, timeout_s):
+            raise GraphError(
+                "no running graph answers on this ROS domain: start one with `world2act up sim`, "
+                "or give the --domain it runs on"
+            )
+
+    def reset(
+        self, seed: int, instruction: str = "", kind: str = "", split: str = "", timeout_s: float = 60.0
+    ) -> ResetEpisode.Response:
+        """Set up an episode of the simulator. Raises GraphError when it is refused."""
+        if not self._session.wait(self._resets.service_is_ready, 5.0):
+            raise GraphError("no simulator answers on this ROS domain: only `world2act up sim` can be reset")
+        request = ResetEpisode.Request(seed=seed, instruction=instruction, task_kind=kind, split=split)
+        response = self._session.call(self._resets, request, timeout_s)
+        if not response.ok:
+            raise GraphError(response.message)
+        return response
+
+    def execute(
+        self,
+        instruction: str,
+        on_feedback: OnFeedback = lambda feedback: None,
+        tick: Tick = lambda: None,
+        not_before: Time | None = None,
+        timeout_s: float = 0.0,
+    ) -> Outcome:
+        """Carry out `instruction`; `tick` is called at least ten times a second and may raise to give up.
+
+        Whatever makes this function leave early (Ctrl-C too), the goal is cancelled first.
+        """
+        self.wait_for_graph()
+        goal = ExecuteInstruction.Goal(instruction=instruction, timeout_seconds=timeout_s)
+        if not_before is not None:
+            goal.not_before = not_before
+        sent = self._actions.send_goal_async(goal, feedback_callback=lambda message: on_feedback(message.feedback))
+        if not self._session.wait(sent.done, 10.0):
+            raise GraphError("skill_planner did not take the instruction within 10 s; see its log")
+        handle = sent.result()
+        result = handle.get_result_async()
+        try:
+            while not result.done():
+                tick()
+                self._session.spin(0.05)
+        except BaseException:
+            self._cancel(handle)
+            raise
+        answer = result.result().result
+        return Outcome(
+            bool(answer.success), error_name(int(answer.error_code)), answer.message,
+            int(answer.skills_completed), int(answer.skills_total), float(answer.seconds),
+        )  # fmt: skip
+
+    def _cancel(self, handle: Any) -> None:
+        future = handle.cancel_goal_async()
+        self._session.wait(future.done, 2.0)

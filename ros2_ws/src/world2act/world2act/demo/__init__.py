@@ -1,0 +1,1 @@
+"""The demonstration: episodes through a running graph, their video, table and figure."""

@@ -1,0 +1,86 @@
+"""One episode in the simulated world: task, world and judge together, still without ROS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from world2act_core.grammar import GrammarPlanner, PlanError
+from world2act_core.types import ArmTarget
+from world2act_core.vocabulary import TABLETOP_VOCABULARY
+from world2act_sim.judge import EpisodeJudge
+from world2act_sim.perturbation import SPLITS
+from world2act_sim.tasks import TASK_KINDS, Task, sample_task, task_for
+from world2act_sim.world import TabletopWorld, WorldObservation
+
+
+class EpisodeError(ValueError):
+    """The episode that was asked for cannot be set up; the text says what is possible."""
+
+
+@dataclass(frozen=True)
+class EpisodeRequest:
+    """What to set up. instruction wins over kind; both empty: drawn from the seed. objects: must be on the table."""
+
+    seed: int
+    instruction: str = ""
+    kind: str = ""
+    split: str = "seen"
+    objects: tuple[str, ...] = ()
+
+
+class Episode:
+    """The world from one reset to the next."""
+
+    def __init__(self, world: TabletopWorld, request: EpisodeRequest) -> None:
+        """Reset the world. Raises EpisodeError, with the world unchanged, when the request makes no sense."""
+        if request.split not in SPLITS:
+            raise EpisodeError(f"unknown split {request.split!r}; there are: {', '.join(SPLITS)}")
+        if request.seed < 0:
+            raise EpisodeError(f"seed is {request.seed}; it must be 0 or more")
+        self.request = request
+        self.task = make_task(request)
+        self._world = world
+        self.observation: WorldObservation = world.reset(request.seed, self.task, SPLITS[request.split])
+        self._judge = EpisodeJudge(world, self.task.skills)
+        self.step_count = 0
+
+    def step(self, target: ArmTarget) -> WorldObservation:
+        """One control period towards `target`."""
+        self.observation = self._world.step(target)
+        self._judge.update()
+        self.step_count += 1
+        return self.observation
+
+    @property
+    def skill_success(self) -> list[bool]:
+        """Whether each skill of the task was achieved in its turn."""
+        return list(self._judge.achieved)
+
+    @property
+    def success(self) -> bool:
+        """Whether the whole task is achieved as the world stands now."""
+        return self._judge.success()
+
+
+def make_task(request: EpisodeRequest) -> Task:
+    """The task of a request. Raises EpisodeError when its words or objects are not known."""
+    if request.kind and request.kind not in TASK_KINDS:
+        raise EpisodeError(f"unknown task kind {request.kind!r}; there are: {', '.join(TASK_KINDS)}")
+    if request.instruction:
+        try:
+            plan = GrammarPlanner(TABLETOP_VOCABULARY).plan(request.instruction)
+        except PlanError as error:
+            raise EpisodeError(str(error)) from error
+        task = task_for(plan.skills, request.instruction, request.seed)
+    else:
+        kind = next((known for known in TASK_KINDS if known == request.kind), "any")
+        task = sample_task(kind, request.seed, unseen_category=SPLITS[request.split].unseen_category)
+    if not request.objects:
+        return task
+    wanted = tuple(dict.fromkeys((*_needed(task), *request.objects)))
+    return Task(task.kind, task.instruction, task.skills, task.prompts, wanted)
+
+
+def _needed(task: Task) -> tuple[str, ...]:
+    named = {name for skill in task.skills for name in (skill.target, skill.support)}
+    return tuple(name for name in task.objects if name in named)

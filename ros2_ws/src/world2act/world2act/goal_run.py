@@ -1,0 +1,90 @@
+"""One accepted instruction on its way through its skills. Times come from chunk stamps, so lockstep reproduces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from world2act_core.plan import Plan
+from world2act_core.sequencer import SkillSequencer
+from world2act_core.skill import Skill
+
+RunStatus = Literal["running", "advanced", "finished", "timeout", "ignored"]
+
+
+@dataclass(frozen=True)
+class SequencerSettings:
+    """When a skill counts as done, and when it has taken too long [s]."""
+
+    done_threshold: float
+    consecutive: int
+    skill_timeout_s: float
+
+
+class GoalRun:
+    """State of one goal: which skill is current, which chunk was judged last, how long it has taken.
+
+    first_skill_id: id of the first skill; the others follow. handle: whatever the caller wants to keep with it.
+    """
+
+    def __init__(
+        self, plan: Plan, plan_id: int, first_skill_id: int, settings: SequencerSettings, not_before_ns: int,
+        timeout_s: float, handle: Any, now_s: float,
+    ) -> None:  # fmt: skip
+        self.plan = plan
+        self.plan_id = plan_id
+        self.not_before_ns = not_before_ns
+        self.timeout_s = timeout_s
+        self.handle = handle
+        self.accepted_s = now_s
+        self.last_chunk_s = now_s
+        self.acknowledged = -1
+        self.progress = 0.0
+        self.elapsed_s = 0.0
+        self._first_skill_id = first_skill_id
+        self._origin_ns: int | None = None
+        self._sequencer = SkillSequencer(
+            plan.skills, settings.done_threshold, settings.consecutive, settings.skill_timeout_s
+        )
+
+    @property
+    def skill(self) -> Skill:
+        """The current skill."""
+        return self._sequencer.current
+
+    @property
+    def index(self) -> int:
+        """Its position in the plan."""
+        return self._sequencer.index
+
+    @property
+    def skill_id(self) -> int:
+        """Its id."""
+        return self.identifier(self.index)
+
+    @property
+    def completed(self) -> int:
+        """How many skills were judged done."""
+        return len(self.plan.skills) if self._sequencer.finished else self.index
+
+    def identifier(self, index: int) -> int:
+        """Id of skill number `index`."""
+        return self._first_skill_id + index
+
+    def judge(self, sequence: int, skill_id: int, done: float, stamp_ns: int, now_s: float) -> RunStatus:
+        """Take one chunk of this plan. `ignored`: it was made for a skill that is over, and only acknowledged."""
+        self.acknowledged = sequence
+        self.last_chunk_s = now_s
+        if self._origin_ns is None:
+            self._origin_ns = stamp_ns
+        # Relative to the first chunk, in integers: the same number whatever the clock read when the goal came.
+        self.elapsed_s = (stamp_ns - self._origin_ns) / 1e9
+        if skill_id != self.skill_id:
+            return "ignored"
+        self.progress = done
+        status = self._sequencer.update(done, self.elapsed_s)
+        if status == "advanced":
+            self.progress = 0.0
+        if status == "running" and 0 < self.timeout_s <= self.elapsed_s:
+            return "timeout"
+        return status

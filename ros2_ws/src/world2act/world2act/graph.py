@@ -1,0 +1,115 @@
+"""Who runs with what: the one description of the graph that the launch files and `world2act up` are both made from.
+
+Pure data, importable without rclpy: `launch_description.py` turns it into launch actions, `supervision` into processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+GraphKind = Literal["sim", "real"]
+ParameterValue = bool | int | float | str | list[str] | list[float]
+
+DEFAULT_BUNDLE = "models/tabletop-nano"
+MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out by itself.
+
+
+@dataclass(frozen=True)
+class NodeSpec:
+    """One node: its name, the executable of package `world2act` that runs it, and its parameters and environment."""
+
+    name: str
+    executable: str
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def module(self) -> str:
+        """The Python module behind the executable."""
+        return f"world2act.nodes.{self.executable}"
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """All nodes in bring-up order: configured and then activated first to last, ended last to first."""
+
+    kind: GraphKind
+    nodes: tuple[NodeSpec, ...]
+    environment: Mapping[str, str]
+
+    def node(self, name: str) -> NodeSpec:
+        """The node called `name`; KeyError when the graph has none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(f"no node {name!r} in graph {self.kind!r}; it has: {', '.join(n.name for n in self.nodes)}")
+
+    def with_parameters(self, name: str, **parameters: ParameterValue) -> GraphSpec:
+        """A copy in which node `name` has these parameters too."""
+        changed = self.node(name)
+        changed = replace(changed, parameters={**changed.parameters, **parameters})
+        return replace(self, nodes=tuple(changed if node.name == name else node for node in self.nodes))
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """What people choose when they start a graph.
+
+    robot: robosuite's name of the arm (sim). provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
+    """
+
+    bundle: str = DEFAULT_BUNDLE
+    lockstep: bool = False
+    robot: str = "Panda"
+    provider: str = "cpu"
+    threads: int = 1
+    render: str = "fast"
+    seed: int = 0
+    profile_path: str = ""
+
+
+def fastdds_profile() -> Path:
+    """The Fast DDS profile every process needs, or images larger than 512 KiB are lost."""
+    return Path(str(resources.files("world2act") / "data" / "fastdds_profile.xml"))
+
+
+def graph_environment(domain: int | None = None, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Environment variables of every process of a graph; what the person has set in `base` wins where that is safe."""
+    environment = {
+        "FASTDDS_DEFAULT_PROFILES_FILE": base.get("FASTDDS_DEFAULT_PROFILES_FILE", str(fastdds_profile())),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": base.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST"),
+        # One computing thread per process: five processes with a thread pool each would fight over the cores.
+        "OMP_NUM_THREADS": base.get("OMP_NUM_THREADS", "1"),
+        "OPENBLAS_NUM_THREADS": base.get("OPENBLAS_NUM_THREADS", "1"),
+        "OMP_WAIT_POLICY": base.get("OMP_WAIT_POLICY", "PASSIVE"),
+        "PYTHONUNBUFFERED": "1",
+        "RCUTILS_COLORIZED_OUTPUT": "0",
+    }
+    if domain is not None:
+        environment["ROS_DOMAIN_ID"] = str(domain)
+    return environment
+
+
+def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
+    """The graph of a kind. "real" is the same graph without the simulator: the robot's driver takes its place."""
+    common: dict[str, ParameterValue] = {"lockstep": options.lockstep}
+    bundle: dict[str, ParameterValue] = {**common, "bundle": options.bundle}
+    nodes = [
+        NodeSpec("camera_ingest", "camera_ingest", bundle),
+        NodeSpec("vla_policy", "vla_policy", {**bundle, "provider": options.provider, "threads": options.threads}),
+        NodeSpec("arm_commander", "arm_commander", {**bundle, "profile_path": options.profile_path}),
+        # Last, so that an instruction is accepted only when everything that carries it out is there.
+        NodeSpec("skill_planner", "skill_planner", bundle),
+    ]
+    if kind == "sim":
+        simulator: dict[str, ParameterValue] = {
+            **common, "robot": options.robot, "render": options.render, "seed": options.seed
+        }  # fmt: skip
+        rendering = {"MUJOCO_GL": os.environ.get("MUJOCO_GL", "egl")}
+        nodes.insert(0, NodeSpec("sim_bridge", "sim_bridge", simulator, rendering))
+    return GraphSpec(kind, tuple(nodes), graph_environment())

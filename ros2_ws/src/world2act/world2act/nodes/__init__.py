@@ -1,0 +1,1 @@
+"""One module per node; each has `PARAMETERS`, the node class and `main`."""

@@ -1,0 +1,235 @@
+"""skill_planner: action server ExecuteInstruction. Instruction -> skills, one at a time, until each is judged done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, ClassVar
+
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+
+from world2act import topics
+from world2act.base_node import ManagedNode
+from world2act.bundle_access import BUNDLE_PARAMETER, read_contract
+from world2act.conversions import error_code, ns_to_stamp, skill_to_message, stamp_to_ns
+from world2act.goal_run import GoalRun, SequencerSettings
+from world2act.health import FAULT, wall_time
+from world2act.parameters import Parameter
+from world2act.planners import PLANNERS, make_planner
+from world2act.runner import run_node
+from world2act_core.plan import Plan, PlanError
+from world2act_interfaces.action import ExecuteInstruction
+from world2act_interfaces.msg import ActionChunk, NodeHealth, Skill, SkillPlan
+
+HEARTBEAT_S = 1.0
+"""The current skill is repeated this often, so that vla_policy can tell that the planner lives."""
+
+FAULT_ERRORS = {"camera_ingest": "STALE_OBSERVATION", "vla_policy": "POLICY_UNAVAILABLE", "arm_commander": "ARM_FAULT"}
+"""Node whose fault ends a goal -> the goal's error."""
+
+
+class SkillPlanner(ManagedNode):
+    """One goal at a time. Every goal is accepted, so that a refusal too comes as a result with a name and a reason."""
+
+    PARAMETERS: ClassVar[tuple[Parameter, ...]] = (
+        BUNDLE_PARAMETER,
+        Parameter("planner", "grammar", "What turns an instruction into skills", choices=PLANNERS),
+        Parameter("done_threshold", 0.5, "From this `done` on, a chunk says that its skill is complete", "", 0.0, 1.0),
+        Parameter("done_consecutive", 2, "So many chunks in a row must say so", "", 1, 100),
+        Parameter("skill_timeout", 20.0, "A skill that takes longer fails", "s", 0.1, 3600.0),
+        Parameter(
+            "policy_timeout",
+            5.0,
+            "Without a chunk for this long the policy counts as gone (real time)",
+            "s",
+            0.1,
+            600.0,
+        ),
+        Parameter("lockstep_timeout", 30.0, "The same in lockstep, where the world may be slow", "s", 0.1, 3600.0),
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("skill_planner", **kwargs)
+        self._run: GoalRun | None = None
+        self._plans = 0
+        self._skills = 0
+
+    def setup(self) -> None:
+        """Read the vocabulary and offer the action."""
+        vocabulary = read_contract(self.values.text("bundle")).vocabulary
+        self._planner = make_planner(self.values.text("planner"), vocabulary)
+        self._settings = SequencerSettings(
+            self.values.number("done_threshold"),
+            self.values.integer("done_consecutive"),
+            self.values.number("skill_timeout"),
+        )
+        self._patience_s = self.values.number("lockstep_timeout" if self.lockstep else "policy_timeout")
+        self._skill_topic = self.publisher(Skill, topics.SKILL, topics.latched())
+        self._plan_topic = self.publisher(SkillPlan, topics.SKILL_PLAN, topics.latched())
+        self.listen(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, topics.reliable())
+        self.listen(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
+        self.every(0.1, self._watch)
+        self.every(HEARTBEAT_S, self._heartbeat)
+        server = ActionServer(
+            self, ExecuteInstruction, topics.EXECUTE_INSTRUCTION,
+            execute_callback=lambda handle: ExecuteInstruction.Result(),
+            goal_callback=lambda request: GoalResponse.ACCEPT,
+            cancel_callback=lambda request: CancelResponse.ACCEPT,
+            handle_accepted_callback=self._on_goal,
+        )  # fmt: skip
+        self.own(server.destroy)
+
+    def start(self) -> None:
+        """Say that there is nothing to do."""
+        self._publish_skill()
+
+    def stop(self) -> None:
+        """End a goal that is under way."""
+        self._finish(
+            "CANCELED", "skill_planner was deactivated; bring the graph up again and send the instruction again"
+        )
+
+    def _on_goal(self, handle: Any) -> None:
+        if not self.active:
+            self._answer(handle, "INTERNAL", "skill_planner is not active: bring the graph up first", None)
+            return
+        if self._run is not None:
+            busy = f"still carrying out {self._run.plan.instruction!r}: wait for it or cancel it"
+            self._answer(handle, "BUSY", busy, None)
+            return
+        try:
+            plan = self._planner.plan(handle.request.instruction)
+        except PlanError as error:
+            self.meters.count(f"refused {error.code}")
+            self._answer(handle, error.code, error.message, None)
+            return
+        self._begin(plan, handle)
+
+    def _begin(self, plan: Plan, handle: Any) -> None:
+        self._plans += 1
+        self._run = GoalRun(
+            plan, self._plans, self._skills + 1, self._settings, stamp_to_ns(handle.request.not_before),
+            float(handle.request.timeout_seconds), handle, time.monotonic(),
+        )  # fmt: skip
+        self._skills += len(plan.skills)
+        self.get_logger().info(f"{plan.instruction!r}: {'; '.join(skill.prompt for skill in plan.skills)}")
+        total = len(plan.skills)
+        message = SkillPlan(plan_id=self._plans, instruction=plan.instruction, planner=self.values.text("planner"))
+        message.header.stamp = wall_time()
+        message.skills = [
+            skill_to_message(skill, self._run.identifier(index), self._plans, index, total)
+            for index, skill in enumerate(plan.skills)
+        ]
+        self._plan_topic.publish(message)
+        self._publish_skill()
+        self._feedback()
+
+    def _publish_skill(self) -> None:
+        run = self._run
+        if run is None:
+            self._skill_topic.publish(Skill(active=False, chunk_sequence=-1))
+            return
+        message = skill_to_message(run.skill, run.skill_id, run.plan_id, run.index, len(run.plan.skills))
+        message.active = True
+        message.chunk_sequence = run.acknowledged
+        message.header.stamp = ns_to_stamp(run.not_before_ns)
+        self._skill_topic.publish(message)
+
+    def _on_chunk(self, message: ActionChunk) -> None:
+        self.meters.tick("chunk")
+        run = self._run
+        if run is None or message.plan_id != run.plan_id:
+            return
+        stamp_ns = stamp_to_ns(message.header.stamp)
+        status = run.judge(
+            int(message.sequence), int(message.skill_id), float(message.done), stamp_ns, time.monotonic()
+        )
+        if status == "finished":
+            self._finish("NONE", "")
+        elif status == "timeout":
+            text = f"{run.skill.prompt!r} was not done after {run.elapsed_s:.1f} s: is the object in reach and in view?"
+            self._finish("SKILL_TIMEOUT", text)
+        else:
+            self._publish_skill()
+            self._feedback()
+
+    def _on_health(self, message: NodeHealth) -> None:
+        name = message.node.rsplit("/", 1)[-1]
+        if self._run is None or message.level != FAULT or name not in FAULT_ERRORS:
+            return
+        self._finish(FAULT_ERRORS[name], f"{name}: {message.fault}: {message.message}")
+
+    def _heartbeat(self) -> None:
+        if self._run is not None:
+            self._publish_skill()
+
+    def _watch(self) -> None:
+        run = self._run
+        if run is None:
+            return
+        now_s = time.monotonic()
+        if run.handle.is_cancel_requested:
+            self._finish("CANCELED", "canceled by the client")
+        elif now_s - run.last_chunk_s > self._patience_s:
+            text = f"no action chunk for {self._patience_s:g} s: see the logs of vla_policy and camera_ingest"
+            self._finish("POLICY_UNAVAILABLE", text)
+        elif not self.lockstep and 0 < run.timeout_s < now_s - run.accepted_s:
+            self._finish("SKILL_TIMEOUT", f"the goal's own limit of {run.timeout_s:g} s is over")
+
+    def _feedback(self) -> None:
+        run = self._run
+        if run is None:
+            return
+        total = len(run.plan.skills)
+        feedback = ExecuteInstruction.Feedback(
+            skill_index=run.index, skills_total=total, prompt=run.skill.prompt, progress=run.progress,
+            elapsed_seconds=self._elapsed(run),
+            skill=skill_to_message(run.skill, run.skill_id, run.plan_id, run.index, total),
+        )  # fmt: skip
+        run.handle.publish_feedback(feedback)
+
+    def _elapsed(self, run: GoalRun) -> float:
+        return run.elapsed_s if self.lockstep else time.monotonic() - run.accepted_s
+
+    def _finish(self, error: str, message: str) -> None:
+        """End the goal under way, if any; `error` "NONE" means success."""
+        run = self._run
+        if run is None:
+            return
+        self._run = None
+        self._publish_skill()
+        self._answer(run.handle, error, message, run)
+
+    def _answer(self, handle: Any, error: str, message: str, run: GoalRun | None) -> None:
+        result = ExecuteInstruction.Result(success=error == "NONE", error_code=error_code(error), message=message)
+        if run is not None:
+            result.skills_completed = run.completed
+            result.skills_total = len(run.plan.skills)
+            result.seconds = self._elapsed(run)
+        self.meters.count(f"goals {error}")
+        if error not in ("NONE", "CANCELED"):
+            self.get_logger().warning(f"{error}: {message}")
+
+        def conclude(goal: Any) -> ExecuteInstruction.Result:
+            if goal.is_cancel_requested:
+                goal.canceled()
+            elif result.success:
+                goal.succeed()
+            else:
+                goal.abort()
+            return result
+
+        # The goal is executed only now that its end is known: a coroutine that waits would keep rclpy's executor busy.
+        handle.execute(conclude)
+
+
+PARAMETERS = SkillPlanner.PARAMETERS
+
+
+def main() -> int:
+    """Entry point of `skill_planner`."""
+    return run_node(SkillPlanner)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Runs one node as a process: spin, and on SIGINT or SIGTERM hold the arm before going."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from world2act.base_node import ManagedNode
+from world2act.errors import ConfigurationError
+
+EXIT_OK = 0
+EXIT_BUG = 1
+EXIT_BAD_CONFIGURATION = 2
+
+
+class _StopRequest:
+    """Set by the first SIGINT or SIGTERM. rclpy's own handlers would close DDS before the arm was told to hold."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._request)
+
+    def _request(self, _number: int, _frame: FrameType | None) -> None:
+        self.requested = True
+
+
+def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | None = None) -> int:
+    """Spin the node until a signal; returns the process's exit status.
+
+    EventsExecutor.spin() does not call callbacks in every rclpy, so this is a loop over spin_once.
+    """
+    stop = _StopRequest()
+    rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = make_node()
+    except ConfigurationError as error:
+        print(error, file=sys.stderr)
+        rclpy.try_shutdown()
+        return EXIT_BAD_CONFIGURATION
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    status = EXIT_OK
+    try:
+        while not stop.requested and rclpy.ok():
+            executor.spin_once(timeout_sec=0.1)
+    except Exception:
+        node.get_logger().fatal(f"this is a bug in {node.get_name()}:\n{traceback.format_exc()}")
+        status = EXIT_BUG
+    finally:
+        _end(node, executor)
+    return status
+
+
+def _end(node: ManagedNode, executor: SingleThreadedExecutor) -> None:
+    try:
+        node.trigger_shutdown()
+    except Exception:
+        node.get_logger().error(f"the shutdown transition failed:\n{traceback.format_exc()}")
+    executor.remove_node(node)
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.try_shutdown()
