@@ -1,0 +1,92 @@
+"""One camera's picture to features: folded pixels, convolutions told what to look for, and where they found it.
+
+Legend: B batch, H W cells, C channels, K keypoints, F features of the condition (text and state).
+No normalisation layers: they cost more than the convolutions on a CPU.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from training.vla.config import ModelConfig
+
+
+def fold_pixels(image: torch.Tensor, patch: int) -> torch.Tensor:
+    """uint8 [B, H*p, W*p, 3] -> [B, 3*p*p, H, W] in channels-last memory, same dtype, without arithmetic."""
+    batch, height, width, channels = image.shape
+    cells = image.reshape(batch, height // patch, patch, width // patch, patch, channels)
+    folded = cells.permute(0, 1, 3, 2, 4, 5).reshape(batch, height // patch, width // patch, patch * patch * channels)
+    return folded.permute(0, 3, 1, 2)
+
+
+class FilmConv(nn.Module):
+    """A 3x3 convolution whose channels the condition scales and shifts."""
+
+    def __init__(self, inputs: int, outputs: int, condition: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        self.film = nn.Linear(condition, 2 * outputs)
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        nn.init.normal_(self.film.weight, std=0.02)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        """x [B, C, H, W], condition [B, F] -> [B, outputs, H, W]."""
+        y = self.conv(x)
+        scale, shift = self.film(condition)[:, :, None, None].to(y.dtype).chunk(2, dim=1)
+        return functional.relu(torch.addcmul(shift, y, 1 + scale), inplace=True)
+
+
+class SpatialSoftmax(nn.Module):
+    """Heat maps to the coordinates of their centres of mass, in float32: a pixel is several millimetres."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__()
+        ys, xs = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+        self.register_buffer("grid", torch.stack([xs.flatten(), ys.flatten()], dim=0), persistent=False)
+
+    def forward(self, heat: torch.Tensor) -> torch.Tensor:
+        """heat [B, H, W, K] -> [B, 2*K] in [-1, 1]."""
+        weight = functional.softmax(heat.float().flatten(1, 2), dim=1)
+        with torch.autocast("cpu", enabled=False):
+            return torch.matmul(self.grid, weight).flatten(1)
+
+
+class CameraEncoder(nn.Module):
+    """Picture and condition -> features [B, :attr:`features`]: keypoints at two scales and what is there on average."""
+
+    def __init__(self, height: int, width: int, condition: int, config: ModelConfig) -> None:
+        super().__init__()
+        first, second, coarse = config.channels
+        self.patch = config.patch
+        rows, columns = height // config.patch, width // config.patch
+        # The first layer finds edges and colours, the same ones whatever is asked.
+        self.first = nn.Conv2d(3 * config.patch**2, first, 3, padding=1)
+        nn.init.kaiming_normal_(self.first.weight, nonlinearity="relu")
+        self.second = FilmConv(first, second, condition)
+        sizes = [second] + [coarse] * config.coarse_layers
+        self.coarse = nn.ModuleList([FilmConv(i, o, condition) for i, o in pairwise(sizes)])
+        self.lateral = nn.Linear(coarse, second)
+        self.fine_heat = nn.Linear(second, config.fine_keypoints)
+        self.coarse_heat = nn.Linear(coarse, config.coarse_keypoints)
+        self.fine_points = SpatialSoftmax(rows, columns)
+        self.coarse_points = SpatialSoftmax(rows // 2, columns // 2)
+        self.features = 2 * (config.fine_keypoints + config.coarse_keypoints) + coarse
+
+    def forward(self, image: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        """image [B, 3*p*p, H, W], roughly in [-1, 1]; condition [B, F] -> float32 [B, features]."""
+        fine = self.second(functional.relu(self.first(image), inplace=True), condition)
+        # Pooling, then convolving: backward of a strided convolution is ten times slower on a CPU.
+        coarse = functional.avg_pool2d(fine, 2)
+        for layer in self.coarse:
+            coarse = layer(coarse, condition)
+        # From here on the cells come first: [B, H, W, C], the order in which the memory already is.
+        coarse = coarse.permute(0, 2, 3, 1)
+        raised = self.lateral(coarse).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+        fine = functional.relu(fine.permute(0, 2, 3, 1) + raised, inplace=True)
+        points = self.fine_points(self.fine_heat(fine)), self.coarse_points(self.coarse_heat(coarse))
+        return torch.cat([*points, coarse.mean(dim=(1, 2)).float()], dim=-1)

@@ -1,0 +1,118 @@
+"""NanoVla: two cameras, proprioception and a sentence embedding to an action chunk, a done flag and positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+from world2act_core.contract import Contract
+
+from training.vla.config import ModelConfig
+from training.vla.encoder import CameraEncoder, fold_pixels
+from training.vla.flow import FlowHead
+from training.vla.normalisation import Normalisation
+
+
+@dataclass
+class Predictions:
+    """Everything the network says besides the actions. Legend: B batch, S skill kinds, O objects."""
+
+    context: torch.Tensor  # [B, context]
+    done: torch.Tensor  # [B] logits
+    positions: torch.Tensor  # [B, 6] decimetres from the end effector, base frame axes: target, support
+    kind: torch.Tensor  # [B, S] logits, from the text alone
+    target: torch.Tensor  # [B, O] logits, from the text alone
+    support: torch.Tensor  # [B, O + 1] logits, from the text alone; the last class is "none"
+
+
+class NanoVla(nn.Module):
+    """The policy network. Images come as uint8, state and actions in robot units; normalisation is inside."""
+
+    def __init__(self, contract: Contract, config: ModelConfig, normalisation: Normalisation) -> None:
+        super().__init__()
+        self.contract = contract
+        self.config = config
+        self.normalisation = normalisation
+        objects, kinds = len(contract.vocabulary.objects), len(contract.vocabulary.skills)
+        text, state = config.text_features, config.state_features
+        self.language = nn.Sequential(
+            nn.Linear(contract.text_encoder.dim, 2 * text), nn.SiLU(), nn.Linear(2 * text, text), nn.SiLU()
+        )
+        self.language_heads = nn.Linear(text, kinds + objects + objects + 1)
+        self._splits = (kinds, objects, objects + 1)
+        self.proprioception = nn.Sequential(
+            nn.Linear(contract.state_size, state), nn.SiLU(), nn.Linear(state, state), nn.SiLU()
+        )
+        self.cameras = nn.ModuleDict(
+            {c.name: CameraEncoder(c.height, c.width, text + state, config) for c in contract.cameras}
+        )
+        found = sum(int(encoder.features) for encoder in self.cameras.values())
+        self.enter = nn.Linear(found + text + state, config.context)
+        self.trunk = nn.ModuleList(
+            [
+                nn.Sequential(nn.Linear(config.context, config.context), nn.SiLU(), _small(config.context))
+                for _ in range(config.trunk_blocks)
+            ]
+        )
+        self.position_head = nn.Sequential(nn.Linear(config.context, 128), nn.SiLU(), nn.Linear(128, 6))
+        self.done_head = nn.Sequential(nn.Linear(config.context + 6, 64), nn.SiLU(), nn.Linear(64, 1))
+        self.flow = FlowHead(contract.chunk_length, contract.action_size, config.context + 6, config)
+
+    def encode(
+        self,
+        images: dict[str, torch.Tensor],
+        state: torch.Tensor,
+        text: torch.Tensor,
+        colour: dict[str, tuple[torch.Tensor, torch.Tensor]] | None = None,
+    ) -> Predictions:
+        """What is seen and asked.
+
+        images: name -> uint8 [B, H, W, 3]; state: float32 [B, S] in robot units; text: float32 [B, D] unit vectors;
+        colour: name -> (gain, offset) [B, 3] applied to pixels in [-1, 1] (augmentation; None: unchanged).
+        """
+        words = self.language(text)
+        body = self.proprioception(self.normalisation.state(state))
+        condition = torch.cat([words, body], dim=-1)
+        seen = [
+            encoder(self._pixels(images[name], None if colour is None else colour[name]), condition)
+            for name, encoder in self.cameras.items()
+        ]
+        context = self.enter(torch.cat([*seen, words, body], dim=-1))
+        for block in self.trunk:
+            context = context + block(functional.silu(context))
+        context = functional.silu(context)
+        positions = self.position_head(context)
+        context = torch.cat([context, positions], dim=-1)
+        kind, target, support = self.language_heads(words).split(self._splits, dim=-1)
+        return Predictions(context, self.done_head(context)[:, 0], positions, kind, target, support)
+
+    def act(
+        self, images: dict[str, torch.Tensor], state: torch.Tensor, text: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """-> actions [B, T, A] in robot units within the contract's limits, probability of done [B].
+
+        noise: float32 [B, T, A], standard normal for candidates or zeros for the one best answer.
+        """
+        predictions = self.encode(images, state, text)
+        chunk = self.flow.denoise(noise, predictions.context, self.config.denoising_steps)
+        return self.normalisation.decode_actions(chunk), torch.sigmoid(predictions.done)
+
+    def _pixels(self, image: torch.Tensor, colour: tuple[torch.Tensor, torch.Tensor] | None) -> torch.Tensor:
+        folded = fold_pixels(image, self.config.patch)
+        if colour is None:
+            return folded.float() * (1.0 / 127.5) - 1.0
+        repeat = self.config.patch**2
+        gain, offset = (part.repeat(1, repeat)[:, :, None, None] for part in colour)
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+        scaled = folded.to(dtype)
+        return torch.addcmul((offset - gain).to(dtype), scaled, (gain / 127.5).to(dtype))
+
+
+def _small(size: int) -> nn.Linear:
+    """A linear layer that starts near zero, so that a residual block starts as the identity."""
+    layer = nn.Linear(size, size)
+    nn.init.normal_(layer.weight, std=0.1 / size**0.5)
+    nn.init.zeros_(layer.bias)
+    return layer
