@@ -6,6 +6,7 @@ No normalisation layers: they cost more than the convolutions on a CPU.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import torch
@@ -51,9 +52,7 @@ class SpatialSoftmax(nn.Module):
 
     def forward(self, heat: torch.Tensor) -> torch.Tensor:
         """heat [B, H, W, K] -> [B, 2*K] in [-1, 1]."""
-        weight = functional.softmax(heat.float().flatten(1, 2), dim=1)
-        with torch.autocast("cpu", enabled=False):
-            return torch.matmul(self.grid, weight).flatten(1)
+        return torch.matmul(self.grid, functional.softmax(heat.float().flatten(1, 2), dim=1)).flatten(1)
 
 
 class CameraEncoder(nn.Module):
@@ -77,8 +76,18 @@ class CameraEncoder(nn.Module):
         self.coarse_points = SpatialSoftmax(rows // 2, columns // 2)
         self.features = 2 * (config.fine_keypoints + config.coarse_keypoints) + coarse
 
-    def forward(self, image: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """image [B, 3*p*p, H, W], roughly in [-1, 1]; condition [B, F] -> float32 [B, features]."""
+    def forward(self, image: torch.Tensor, condition: torch.Tensor, mixed: bool = False) -> torch.Tensor:
+        """image [B, 3*p*p, H, W], roughly in [-1, 1]; condition [B, F] -> float32 [B, features].
+
+        mixed: convolve in bfloat16; where things are is always computed in float32.
+        """
+        with torch.autocast("cpu", torch.bfloat16) if mixed else nullcontext():
+            fine_heat, coarse_heat, average = self._maps(image, condition)
+        points = self.fine_points(fine_heat), self.coarse_points(coarse_heat)
+        return torch.cat([*points, average.float()], dim=-1)
+
+    def _maps(self, image: torch.Tensor, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Heat maps [B, H, W, K] at both scales and the coarse features' mean [B, C]."""
         fine = self.second(functional.relu(self.first(image), inplace=True), condition)
         # Pooling, then convolving: backward of a strided convolution is ten times slower on a CPU.
         coarse = functional.avg_pool2d(fine, 2)
@@ -88,5 +97,4 @@ class CameraEncoder(nn.Module):
         coarse = coarse.permute(0, 2, 3, 1)
         raised = self.lateral(coarse).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
         fine = functional.relu(fine.permute(0, 2, 3, 1) + raised, inplace=True)
-        points = self.fine_points(self.fine_heat(fine)), self.coarse_points(self.coarse_heat(coarse))
-        return torch.cat([*points, coarse.mean(dim=(1, 2)).float()], dim=-1)
+        return self.fine_heat(fine), self.coarse_heat(coarse), coarse.mean(dim=(1, 2))

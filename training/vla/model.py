@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn import functional
-from world2act_core.contract import Contract
 
 from training.vla.config import ModelConfig
 from training.vla.encoder import CameraEncoder, fold_pixels
 from training.vla.flow import FlowHead
 from training.vla.normalisation import Normalisation
+from world2act_core.contract import Contract
 
 
 @dataclass
@@ -35,6 +35,7 @@ class NanoVla(nn.Module):
         self.contract = contract
         self.config = config
         self.normalisation = normalisation
+        self.mixed = False  # convolve in bfloat16: set by training, never for export
         objects, kinds = len(contract.vocabulary.objects), len(contract.vocabulary.skills)
         text, state = config.text_features, config.state_features
         self.language = nn.Sequential(
@@ -76,7 +77,7 @@ class NanoVla(nn.Module):
         body = self.proprioception(self.normalisation.state(state))
         condition = torch.cat([words, body], dim=-1)
         seen = [
-            encoder(self._pixels(images[name], None if colour is None else colour[name]), condition)
+            encoder(self._pixels(images[name], None if colour is None else colour[name]), condition, self.mixed)
             for name, encoder in self.cameras.items()
         ]
         context = self.enter(torch.cat([*seen, words, body], dim=-1))
@@ -105,7 +106,7 @@ class NanoVla(nn.Module):
             return folded.float() * (1.0 / 127.5) - 1.0
         repeat = self.config.patch**2
         gain, offset = (part.repeat(1, repeat)[:, :, None, None] for part in colour)
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+        dtype = torch.bfloat16 if self.mixed else torch.float32
         scaled = folded.to(dtype)
         return torch.addcmul((offset - gain).to(dtype), scaled, (gain / 127.5).to(dtype))
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
 from world2act_core.contract import Contract
 
 # Smallest scale per unit: an entry that hardly moves in the data must not be blown up to unit size.

@@ -1,0 +1,27 @@
+"""Exponential moving average of a model's weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class WeightAverage:
+    """Average of all parameters; young averages forget faster, so that the start is not remembered."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone() for name, value in model.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, step: int) -> None:
+        """Take in the model's weights after optimiser step number ``step`` (from 0)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        values = [value.detach() for _, value in model.named_parameters()]
+        torch._foreach_lerp_(list(self.weights.values()), values, 1 - decay)
+
+    @torch.no_grad()
+    def copy_to(self, model: nn.Module) -> None:
+        """Overwrite the model's parameters with the average."""
+        for name, value in model.named_parameters():
+            value.copy_(self.weights[name])

@@ -1,0 +1,133 @@
+"""Training batches: drawn, augmented and prefetched; batch number n is a function of the seed and n alone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from training.data.cache import FrameCache
+from training.vla.augment import colour_change, shifted
+from training.vla.config import AugmentConfig, SamplingConfig
+from training.vla.index import FrameIndex
+from training.vla.text import SkillTexts
+from world2act_core.contract import Contract
+
+
+@dataclass
+class Batch:
+    """B samples. Images are uint8 [B, H, W, 3]; the rest is float32 unless said otherwise."""
+
+    images: dict[str, torch.Tensor]
+    colour: dict[str, tuple[torch.Tensor, torch.Tensor]]  # (gain, offset) [B, 3]
+    state: torch.Tensor  # [B, S] robot units
+    text: torch.Tensor  # [B, D]
+    chunk: torch.Tensor  # [B, T, A] robot units
+    done: torch.Tensor  # [B]
+    positions: torch.Tensor  # [B, 6] target and support relative to the end effector, decimetres, NaN when none
+    labels: torch.Tensor  # int64 [B, 3]: skill kind, target object, support object (last class: none)
+
+
+class BatchSource:
+    """Makes batches from a cache and its index."""
+
+    def __init__(
+        self,
+        cache: FrameCache,
+        index: FrameIndex,
+        texts: SkillTexts,
+        sampling: SamplingConfig,
+        augment: AugmentConfig,
+        batch: int,
+        seed: int,
+    ) -> None:
+        self._cache, self._index, self._texts = cache, index, texts
+        self._sampling, self._augment, self._size, self._seed = sampling, augment, batch, seed
+        self._contract: Contract = cache.contract
+        self._labels = skill_labels(self._contract, index)
+
+    def batch(self, number: int) -> Batch:
+        """Batch ``number`` of the run: always the same for the same seed."""
+        rng = np.random.default_rng([self._seed, number])
+        index, contract = self._index, self._contract
+        frames = index.draw(self._size, rng)
+        state = index.state[frames]
+        skill = index.skill[frames]
+        hand = state[:, contract.state_slice("eef_position")]
+        positions = np.concatenate([index.target[frames] - hand, index.support[frames] - hand], axis=-1) * 10.0
+        if self._augment.state_noise:
+            state = state + rng.normal(0, self._augment.state_noise, state.shape).astype(np.float32)
+        images, colour = {}, {}
+        for camera in contract.cameras:
+            shifts = rng.integers(-self._augment.shift, self._augment.shift + 1, (self._size, 2))
+            images[camera.name] = torch.from_numpy(shifted(self._cache.frames(camera.name, frames), shifts))
+            gain, offset = colour_change(self._size, self._augment, rng)
+            colour[camera.name] = (torch.from_numpy(gain), torch.from_numpy(offset))
+        text = self._texts.draw(skill, self._sampling.paraphrase_probability, rng)
+        chunk = index.chunks(frames, contract.chunk_length, contract)
+        return Batch(
+            images,
+            colour,
+            torch.from_numpy(state),
+            torch.from_numpy(text),
+            torch.from_numpy(chunk),
+            torch.from_numpy(index.done[frames]),
+            torch.from_numpy(positions.astype(np.float32)),
+            torch.from_numpy(self._labels[skill]),
+        )
+
+    def stream(self, start: int, ahead: int = 3) -> Iterator[Batch]:
+        """Batches from number ``start`` on, prepared by a thread while the previous ones are used."""
+        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=ahead)
+        stopped = threading.Event()
+
+        def produce() -> None:
+            number = start
+            try:
+                while not stopped.is_set():
+                    item: Batch | BaseException = self.batch(number)
+                    number += 1
+                    _put(ready, item, stopped)
+            except BaseException as error:  # handed to the consumer, which raises it
+                _put(ready, error, stopped)
+
+        thread = threading.Thread(target=produce, daemon=True, name="batches")
+        thread.start()
+        try:
+            while True:
+                item = ready.get()
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stopped.set()
+            thread.join(timeout=5.0)
+
+
+def skill_labels(contract: Contract, index: FrameIndex) -> NDArray[np.int64]:
+    """[skills, 3]: kind, target and support of every skill as classes (-100, ignored, for names outside)."""
+    names = [entry.name for entry in contract.vocabulary.objects]
+    classes = {name: i for i, name in enumerate(names)}
+    rows = [
+        (
+            contract.vocabulary.skills.index(skill.kind),
+            classes.get(skill.target, -100),
+            len(names) if skill.support is None else classes.get(skill.support, -100),
+        )
+        for skill in index.skills
+    ]
+    return np.array(rows, np.int64)
+
+
+def _put(ready: queue.Queue[Batch | BaseException], item: Batch | BaseException, stopped: threading.Event) -> None:
+    while not stopped.is_set():
+        try:
+            ready.put(item, timeout=0.2)
+            return
+        except queue.Full:
+            continue
