@@ -29,6 +29,7 @@ class FrameIndex:
     skills: tuple[Skill, ...]
     frames: NDArray[np.int64]  # [M] frames to clone
     cumulative: NDArray[np.float64]  # [M] running sum of drawing probabilities, ending at 1
+    episodes: int  # with at least one frame to clone
 
     def draw(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """``count`` frames, drawn by weight."""
@@ -57,12 +58,14 @@ def build_index(reader: LeRobotReader, total: int, contract: Contract, sampling:
     skill = np.full(total, -1, np.int64)
     weight = np.zeros(total)
     skills: dict[Skill, int] = {}
+    episodes = 0
     action = columns["action"].astype(np.float32)
     done = columns["done"].astype(np.float32)
     limit = sampling.max_episodes or len(reader.episodes)
     for row in reader.episodes[:limit]:
         if int(row["dataset_to_index"]) > total:
             break
+        episodes += any(row["skill_achieved"])
         for segment in _segments(row):
             part = slice(
                 int(row["dataset_from_index"]) + segment["start"], int(row["dataset_from_index"]) + segment["stop"]
@@ -77,9 +80,18 @@ def build_index(reader: LeRobotReader, total: int, contract: Contract, sampling:
     cumulative = np.cumsum(weight[frames] / weight[frames].sum())
     state = columns["observation.state"].astype(np.float32)
     return FrameIndex(
-        state, action, done, target.astype(np.float32), support.astype(np.float32), stop, skill, tuple(skills), frames,
+        state,
+        action,
+        done,
+        target.astype(np.float32),
+        support.astype(np.float32),
+        stop,
+        skill,
+        tuple(skills),
+        frames,
         cumulative,
-    )  # fmt: skip
+        episodes,
+    )
 
 
 def _segments(row: dict[str, Any]) -> list[dict[str, Any]]:

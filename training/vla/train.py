@@ -76,7 +76,7 @@ class Trainer:
         self.optimiser = _optimiser(self.model, config)
         self.step = 0
         self.seconds = 0.0
-        self.data = {"frames": len(index.frames), "skills": len(index.skills)}
+        self.data = {"episodes": index.episodes, "frames": len(index.frames), "skills": len(index.skills)}
 
     @property
     def progress(self) -> float:

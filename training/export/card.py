@@ -1,0 +1,65 @@
+"""card.md: what a bundle is, how it was made and how well it does, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from training.common.disk import write_text_atomically
+from world2act_core.manifest import SplitMetric
+
+CARD = "card.md"
+
+COMMANDS = """```
+python -m training collect --out data/tabletop
+python -m training cache --dataset data/tabletop
+python -m training vla --cache data/tabletop/cache-96 --out runs/{name}
+python -m training export --checkpoint runs/{name} --out models/{name}
+python -m training evaluate --bundle models/{name} --update-bundle
+```"""
+
+
+def write_card(
+    folder: Path, name: str, training: Mapping[str, Any], metrics: Mapping[str, Mapping[str, SplitMetric]]
+) -> None:
+    """Write ``card.md`` into a bundle's folder. Its checksum is in the manifest: write that afterwards."""
+    rows = [f"| {key} | {value} |" for key, value in training.items()]
+    lines = [
+        f"# {name}",
+        "",
+        "A nano vision-language-action policy for the Tabletop world: two cameras, proprioception and the sentence",
+        "embedding of one skill in, a chunk of eight end-effector actions and the probability that the skill is",
+        "complete out. Cloned from a scripted expert in simulation; it has seen no real camera and no real arm.",
+        "",
+        "## Made by",
+        "",
+        COMMANDS.format(name=name),
+        "",
+        "| training | |",
+        "|---|---|",
+        *rows,
+        "",
+        "## Measured",
+        "",
+        *_metric_lines(metrics),
+        "",
+    ]
+    write_text_atomically(folder / CARD, "\n".join(lines))
+
+
+def _metric_lines(metrics: Mapping[str, Mapping[str, SplitMetric]]) -> list[str]:
+    if not metrics:
+        return ["Not measured yet."]
+    lines = [
+        "Success in simulation, in-process, fixed seeds, held-out wordings; 95 % Wilson interval in brackets.",
+        "",
+        "| skill | split | success | n |",
+        "|---|---|---|---|",
+    ]
+    for skill, splits in metrics.items():
+        for split, metric in splits.items():
+            low, high = metric.interval
+            rate = f"{100 * metric.success_rate:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+            lines.append(f"| {skill} | {split} | {rate} | {metric.n} |")
+    return lines
