@@ -9,6 +9,7 @@ import onnx
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
+
 from world2act_core.bundle import write_manifest
 from world2act_core.contract import Contract
 from world2act_core.tabletop import TEXT_ENCODER, tabletop_contract

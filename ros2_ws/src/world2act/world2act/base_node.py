@@ -56,6 +56,7 @@ class ManagedNode(LifecycleNode):
         self.meters = Meters()
         self.condition = Condition()
         self.active = False
+        self.failed = False
         self._state = "unconfigured"
         self._owned: list[Callable[[], object]] = []
         # Reports must go out in every state, and by real time, so neither is a managed entity.
@@ -126,6 +127,12 @@ class ManagedNode(LifecycleNode):
         if self.condition.level != OK and (not names or self.condition.name in names):
             self.get_logger().info(f"{self.condition.name} is over")
             self.set_condition(Condition())
+
+    def fail(self) -> None:
+        """From a thread's exception handler: a bug was found, the process must hold the arm and end."""
+        self.get_logger().fatal(f"this is a bug in {self.get_name()}:\n{traceback.format_exc()}")
+        self.set_condition(Condition(FAULT, "INTERNAL", f"a bug ended {self.get_name()}; its log has the traceback"))
+        self.failed = True
 
     def report(self) -> None:
         """Send the heartbeat and the diagnostics now."""

@@ -8,13 +8,13 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 from rclpy.action import ActionClient
-from world2act_interfaces.action import ExecuteInstruction
-from world2act_interfaces.srv import ResetEpisode
 
 from world2act import topics
 from world2act.conversions import error_name
 from world2act.errors import GraphError
 from world2act.supervision.session import Session
+from world2act_interfaces.action import ExecuteInstruction
+from world2act_interfaces.srv import ResetEpisode
 
 OnFeedback = Callable[[Any], None]
 Tick = Callable[[], None]
@@ -38,6 +38,7 @@ class GraphClient:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._actions = ActionClient(session.node, ExecuteInstruction, topics.EXECUTE_INSTRUCTION)
+        session.own(self._actions.destroy)
         self._resets = session.node.create_client(ResetEpisode, topics.RESET_EPISODE)
 
     def wait_for_graph(self, timeout_s: float = 5.0) -> None:

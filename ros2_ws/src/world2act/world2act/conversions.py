@@ -171,7 +171,7 @@ def chunk_to_message(
     message = interfaces.ActionChunk(
         sequence=chunk.sequence, skill_id=chunk.skill_id, plan_id=plan_id, step_seconds=chunk.step_s,
         horizon=horizon, action_size=size, action_names=list(action_names), done=float(chunk.done),
-        alignment_score=float(chunk.extras.get("alignment_score", float("nan"))),
+        alignment_score=float("nan"),
         inference_seconds=float(chunk.inference_s), bundle_hash=bundle_hash,
     )  # fmt: skip
     message.header.stamp = ns_to_stamp(stamp_ns)

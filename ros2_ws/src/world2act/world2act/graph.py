@@ -16,6 +16,7 @@ GraphKind = Literal["sim", "real"]
 ParameterValue = bool | int | float | str | list[str] | list[float]
 
 DEFAULT_BUNDLE = "models/tabletop-nano"
+NODE_NAMES = ("sim_bridge", "camera_ingest", "vla_policy", "arm_commander", "skill_planner")
 MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out by itself.
 
 
@@ -97,12 +98,12 @@ def graph_environment(domain: int | None = None, base: Mapping[str, str] = os.en
 
 def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
     """The graph of a kind. "real" is the same graph without the simulator: the robot's driver takes its place."""
-    common: dict[str, ParameterValue] = {"lockstep": options.lockstep}
+    common: dict[str, ParameterValue] = {"lockstep": options.lockstep, "profile_path": options.profile_path}
     bundle: dict[str, ParameterValue] = {**common, "bundle": options.bundle}
     nodes = [
         NodeSpec("camera_ingest", "camera_ingest", bundle),
         NodeSpec("vla_policy", "vla_policy", {**bundle, "provider": options.provider, "threads": options.threads}),
-        NodeSpec("arm_commander", "arm_commander", {**bundle, "profile_path": options.profile_path}),
+        NodeSpec("arm_commander", "arm_commander", bundle),
         # Last, so that an instruction is accepted only when everything that carries it out is there.
         NodeSpec("skill_planner", "skill_planner", bundle),
     ]

@@ -47,16 +47,14 @@ def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | No
         return EXIT_BAD_CONFIGURATION
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    status = EXIT_OK
     try:
-        while not stop.requested and rclpy.ok():
+        while not stop.requested and not node.failed and rclpy.ok():
             executor.spin_once(timeout_sec=0.1)
     except Exception:
-        node.get_logger().fatal(f"this is a bug in {node.get_name()}:\n{traceback.format_exc()}")
-        status = EXIT_BUG
+        node.fail()
     finally:
         _end(node, executor)
-    return status
+    return EXIT_BUG if node.failed else EXIT_OK
 
 
 def _end(node: ManagedNode, executor: SingleThreadedExecutor) -> None:

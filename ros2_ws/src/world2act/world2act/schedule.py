@@ -68,7 +68,7 @@ class InferenceSchedule:
         if skill is None or not skill.active or seen is None:
             return None
         stamp_ns, observation = seen
-        if stamp_ns == self._tried_ns or (self._lockstep and stamp_ns < skill.not_before_ns):
+        if stamp_ns == self._tried_ns or stamp_ns < skill.not_before_ns:
             return None
         if self._lockstep and self._sequence is not None and skill.acknowledged != self._sequence:
             return None

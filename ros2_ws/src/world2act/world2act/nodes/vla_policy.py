@@ -156,6 +156,12 @@ class VlaPolicy(ManagedNode):
         return self.lockstep or self.meters.age_s("skill") < self.values.number("skill_timeout")
 
     def _work(self) -> None:
+        try:
+            self._infer_until_stopped()
+        except Exception:
+            self.fail()
+
+    def _infer_until_stopped(self) -> None:
         while (job := self._next_job()) is not None:
             try:
                 self._infer(job)

@@ -8,12 +8,12 @@ from typing import Any
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from world2act_interfaces.msg import NodeHealth
 
 from world2act import topics
 from world2act.errors import GraphError
 from world2act.health import FAULT
 from world2act.supervision.session import Session
+from world2act_interfaces.msg import NodeHealth
 
 APPEAR_S = 60.0
 """How long a node may take to start: Python and its libraries load slowly on a busy machine."""

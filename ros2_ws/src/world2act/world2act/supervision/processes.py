@@ -87,7 +87,8 @@ class ProcessGroup:
 
 def ros_arguments(spec: NodeSpec) -> list[str]:
     """The node's name and parameters as ROS command line arguments."""
-    arguments = ["--ros-args", "-r", f"__node:={spec.name}"]
+    # The output is kept in <node>.log already: no second log file.
+    arguments = ["--ros-args", "--disable-external-lib-logs", "-r", f"__node:={spec.name}"]
     for name, value in spec.parameters.items():
         arguments += ["-p", f"{name}:={_yaml(value)}"]
     return arguments

@@ -33,6 +33,14 @@ class Session:
         self.node: Any = Node(f"{name}_{os.getpid()}", context=self.context, use_global_arguments=False)
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
+        self._owned: list[Callable[[], object]] = []
+
+    def own(self, destroy: Callable[[], object]) -> None:
+        """Call `destroy` before the node ends; needed for action clients, which nodes do not destroy by themselves.
+
+        One that is left keeps DDS alive until the process ends, and then its shared memory stays behind.
+        """
+        self._owned.append(destroy)
 
     def __enter__(self) -> Self:
         return self
@@ -44,6 +52,8 @@ class Session:
 
     def close(self) -> None:
         """End the node and its context."""
+        while self._owned:
+            self._owned.pop()()
         self.executor.remove_node(self.node)
         self.executor.shutdown()
         self.node.destroy_node()
@@ -76,7 +86,7 @@ class Session:
 
 
 def graph_nodes(session: Session, names: frozenset[str], seconds: float = 1.5) -> list[str]:
-    """Fully qualified names of nodes called like ours that answer on this domain; waits `seconds` for them to appear."""
+    """Full names of nodes called like ours on this domain; waits up to `seconds` for the first to appear."""
     found: list[str] = []
 
     def seen() -> bool:
