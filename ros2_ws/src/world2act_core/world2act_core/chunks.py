@@ -10,7 +10,7 @@ from world2act_core.contract import Contract
 from world2act_core.types import ActionChunk, FloatArray
 
 # Stamps are sums of floats: without this slack, 0.3 / 0.1 would still belong to index 2.
-_INDEX_SLACK = 1e-6
+_SLACK = 1e-6
 
 
 class ChunkError(ValueError):
@@ -85,7 +85,7 @@ class ChunkSampler:
         since_s = time_s - self._seam_s.setdefault(id(newest), time_s)
         old = begun[-2] if len(begun) > 1 else None
         blended = False
-        if old is not None and since_s < self.blend_s and _index(old, time_s) < self._shape[0]:
+        if old is not None and since_s < self.blend_s * (1 - _SLACK) and _index(old, time_s) < self._shape[0]:
             share = np.float32(max(since_s, 0.0) / self.blend_s)
             mixed = (1 - share) * np.asarray(old.actions[_index(old, time_s)], dtype=np.float32) + share * action
             action[self._blendable] = mixed[self._blendable]
@@ -106,4 +106,4 @@ class ChunkSampler:
 
 
 def _index(chunk: ActionChunk, time_s: float) -> int:
-    return int(np.floor((time_s - chunk.start_time_s) / chunk.step_s + _INDEX_SLACK))
+    return int(np.floor((time_s - chunk.start_time_s) / chunk.step_s + _SLACK))

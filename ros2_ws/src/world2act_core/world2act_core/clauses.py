@@ -11,7 +11,7 @@ from typing import NamedTuple
 from world2act_core.words import OTHER_VERBS, PHRASES, PUNCTUATION, ItemKind, Phrase
 
 _LONGEST_PHRASE = max(len(phrase) for phrase in PHRASES)
-_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[,;.!?:&+\n]|[^\s\w]")
+_TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[,;.!?:&+]|[^\s\w]")
 # Between words these mean nothing: quotes, brackets, hyphens and the like.
 _SILENT = frozenset("\"'`“”„«»()[]{}<>*#/\\|~^=-–—−")
 
@@ -59,8 +59,6 @@ def tokenise(text: str) -> list[str]:
 
 
 def _printable(character: str) -> str:
-    if character in "\n\r":
-        return "\n"
     category = unicodedata.category(character)
     if category == "Cf":  # zero-width characters inside words
         return ""

@@ -80,6 +80,11 @@ class GrammarPlanner:
             if place.relation == "from":
                 self._chooser.check_source(place.noun)
         goals = _goals(clause)
+        if not (clause.verb or clause.target or goals):
+            # Only "from the table": more about what was said before, if anything was.
+            if not story.skills:
+                raise self._error("AMBIGUOUS", f"'{clause.places[0].text}': what should I take from there?")
+            return
         verb = self._verb_of(story, clause, goals)
         if clause.verb and story.waiting:
             raise self._where_to(story)

@@ -70,7 +70,8 @@ _FILLERS = """please, pls, plz, kindly, could you, can you, would you, will you,
     as well, if possible, if you can, if you could, if you please, if you don't mind, if you do not mind,
     if you would, with the gripper, with your gripper, with your hand, with the arm, with care,
     use the gripper to, use your gripper to, use the arm to, use your arm to, up, down, away, back, over, around,
-    be so kind as to, be so kind to, so kind as to, be kind enough to, to be, should be, must be, needs to be, has to be, should go, goes, go, belongs, which is, that is,
+    be so kind as to, be so kind to, so kind as to, be kind enough to,
+    to be, should be, must be, needs to be, has to be, should go, goes, go, belongs, which is, that is,
     that's, which are, very"""
 
 _CONNECTORS = """then, and, and then, next, after that, after this, after which, afterwards, afterward,
@@ -131,7 +132,7 @@ PHRASES: dict[Phrase, tuple[ItemKind, str]] = {
 # These words begin a request ("go home", "is the can there?") but mean nothing in the middle of one.
 OTHER_VERBS = frozenset(_table("other_verb", "", _OTHER_VERBS))
 
-PUNCTUATION = frozenset(",;.!?:&+\n")
+PUNCTUATION = frozenset(",;.!?:&+")
 
 # What a person may say of an object that helps nobody to find it.
 IGNORED_ADJECTIVES = frozenset(
