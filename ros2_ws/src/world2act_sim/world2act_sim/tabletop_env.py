@@ -47,6 +47,7 @@ class TabletopEnv(ManipulationEnv):
             robots=[robot],
             controller_configs=_controller_config(robot),
             base_types="default",
+            gripper_types="PandaGripper",  # on every arm: the objects are made for its 8 cm opening
             initialization_noise=None,
             use_camera_obs=False,
             has_renderer=False,
@@ -82,6 +83,14 @@ class TabletopEnv(ManipulationEnv):
         xml = _with_lights(xml_string or self.model.get_xml())
         super()._initialize_sim(decimate_visual_meshes(xml) if self._decimate else xml)
         self._tilt_wrist_camera()
+        self._free_overlapping_bases()
+
+    def _free_overlapping_bases(self) -> None:
+        """Let a fixed base touch nothing: Sawyer's overlaps its first link, and the friction stops the first joint."""
+        model = self.sim.model._model
+        for geom in range(model.ngeom):
+            if model.geom(geom).name in {"robot0_base_col", "robot0_pedestal_col"}:
+                model.geom_contype[geom] = model.geom_conaffinity[geom] = 0
 
     def _tilt_wrist_camera(self) -> None:
         """Turn the wrist camera towards the fingertips, so that what is held and what is below it show together."""
