@@ -118,6 +118,8 @@ def test_composites(text: str, expected: str) -> None:
         ("pick up the yellow cube", "UNKNOWN_OBJECT", "'yellow cube'"),
         ("pick up the lemon", "UNKNOWN_OBJECT", "'lemon'"),
         ("take the can from the drawer", "UNKNOWN_OBJECT", "'drawer'"),
+        ("pick up the can on the shelf", "UNKNOWN_OBJECT", "'shelf'"),
+        ("put the can in the can can", "UNKNOWN_OBJECT", "'can can'"),
         ("open the drawer", "UNKNOWN_SKILL", "'open the drawer'"),
         ("pick up the can and dance", "UNKNOWN_SKILL", "'dance'"),
         ("polish the can", "UNKNOWN_SKILL", "'polish the can'"),

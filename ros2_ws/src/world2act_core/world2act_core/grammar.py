@@ -76,9 +76,6 @@ class GrammarPlanner:
 
     def _tell(self, story: Story, clause: Clause) -> None:
         """Add what one clause says to the story."""
-        for place in clause.places:
-            if place.relation == "from":
-                self._chooser.check_source(place.noun)
         goals = _goals(clause)
         if not (clause.verb or clause.target or goals):
             # Only "from the table": more about what was said before, if anything was.
@@ -86,6 +83,10 @@ class GrammarPlanner:
                 raise self._error("AMBIGUOUS", f"'{clause.places[0].text}': what should I take from there?")
             return
         verb = self._verb_of(story, clause, goals)
+        for place in clause.places:
+            # "from the plate", "pick up the can on the plate": where it is now changes nothing, but must be understood.
+            if place.relation == "from" or verb == "pick":
+                self._chooser.check_source(place.noun)
         if clause.verb and story.waiting:
             raise self._where_to(story)
         if verb == "pick":

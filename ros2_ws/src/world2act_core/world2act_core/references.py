@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from world2act_core.clauses import NounPhrase, tokenise
@@ -56,7 +57,7 @@ class ObjectIndex:
             exact = _unique(entry for entry, name in self._names if name == tuple(wanted))
             if any(tuple(tokenise(entry.name)) == tuple(wanted) for entry in exact):
                 return exact, exact  # a canonical name means that object, even where another is a "trash can"
-            described = _unique(entry for entry, name in self._names if set(wanted) <= set(name))
+            described = _unique(entry for entry, name in self._names if Counter(wanted) <= Counter(name))
             if described:
                 return exact, described
         return [], []
