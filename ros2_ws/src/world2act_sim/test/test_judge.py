@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from world2act_core.skill import Skill
 from world2act_core.types import ArmTarget
 from world2act_sim.judge import HOLD_TICKS, EpisodeJudge

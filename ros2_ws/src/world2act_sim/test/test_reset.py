@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from world2act_core.pose import apply_action
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.placement import PlacementError, place_objects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from world2act_core.skill import Skill
 from world2act_core.vocabulary import TABLETOP_VOCABULARY
 from world2act_sim.catalogue import CATALOGUE, UNSEEN_CATEGORY_OBJECTS, VOCABULARY_OBJECTS

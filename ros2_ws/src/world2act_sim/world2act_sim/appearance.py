@@ -26,8 +26,18 @@ class Appearance:
         self._camera = model.camera(SCENE_CAMERA).id
         self._table = model.geom("table_visual").id
         self._surfaces = [model.material(f"table-{name}").id for name in TABLE_TEXTURES]
-        fields = ("geom_size", "geom_rgba", "geom_rbound", "geom_aabb", "light_diffuse", "light_dir", "light_ambient",
-                  "cam_pos", "cam_quat", "geom_matid")
+        fields = (
+            "geom_size",
+            "geom_rgba",
+            "geom_rbound",
+            "geom_aabb",
+            "light_diffuse",
+            "light_dir",
+            "light_ambient",
+            "cam_pos",
+            "cam_quat",
+            "geom_matid",
+        )
         self._nominal = {name: getattr(model, name).copy() for name in fields}
         self._headlight = model.vis.headlight.ambient.copy(), model.vis.headlight.diffuse.copy()
 

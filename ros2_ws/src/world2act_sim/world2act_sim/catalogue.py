@@ -59,8 +59,12 @@ HALF_PI = 1.5707963267948966
 PI = 3.141592653589793
 
 VOCABULARY_OBJECTS: tuple[ObjectSpec, ...] = (
-    ObjectSpec("red cube", "box", (0.022,) * 3, (0.85, 0.08, 0.08, 1), yaw_period=HALF_PI, stackable=True, support=True),
-    ObjectSpec("green cube", "box", (0.022,) * 3, (0.08, 0.6, 0.12, 1), yaw_period=HALF_PI, stackable=True, support=True),
+    ObjectSpec(
+        "red cube", "box", (0.022,) * 3, (0.85, 0.08, 0.08, 1), yaw_period=HALF_PI, stackable=True, support=True
+    ),
+    ObjectSpec(
+        "green cube", "box", (0.022,) * 3, (0.08, 0.6, 0.12, 1), yaw_period=HALF_PI, stackable=True, support=True
+    ),
     ObjectSpec("blue cube", "box", (0.022,) * 3, (0.1, 0.2, 0.85, 1), yaw_period=HALF_PI, stackable=True, support=True),
     ObjectSpec("yellow cylinder", "cylinder", (0.021, 0.021, 0.026), (0.95, 0.82, 0.05, 1), stackable=True),
     ObjectSpec(
@@ -69,7 +73,13 @@ VOCABULARY_OBJECTS: tuple[ObjectSpec, ...] = (
     ObjectSpec("orange ball", "ball", (0.024,) * 3, (0.98, 0.45, 0.05, 1), grasp_below_top=0.026),
     ObjectSpec("can", "mesh", (0.0255, 0.0255, 0.042), mesh="can", scale=(1.0, 1.0, 0.85), grasp_below_top=0.03),
     ObjectSpec(
-        "milk carton", "mesh", (0.023, 0.023, 0.06), mesh="milk", scale=(1.15, 1.15, 0.68), yaw_period=HALF_PI, grasp_below_top=0.035
+        "milk carton",
+        "mesh",
+        (0.023, 0.023, 0.06),
+        mesh="milk",
+        scale=(1.15, 1.15, 0.68),
+        yaw_period=HALF_PI,
+        grasp_below_top=0.035,
     ),
     ObjectSpec("bread", "mesh", (0.03, 0.02, 0.03), mesh="bread", yaw_period=PI),
 )
@@ -77,7 +87,15 @@ VOCABULARY_OBJECTS: tuple[ObjectSpec, ...] = (
 UNSEEN_CATEGORY_OBJECTS: tuple[ObjectSpec, ...] = (
     ObjectSpec("lemon", "mesh", (0.03, 0.02, 0.02), mesh="lemon", yaw_period=PI),
     ObjectSpec("bottle", "mesh", (0.025, 0.025, 0.06), mesh="bottle", scale=(0.9, 0.9, 0.75), grasp_below_top=0.03),
-    ObjectSpec("cereal box", "mesh", (0.03, 0.02, 0.06), mesh="cereal", scale=(0.9, 1.5, 0.6), yaw_period=PI, grasp_below_top=0.035),
+    ObjectSpec(
+        "cereal box",
+        "mesh",
+        (0.03, 0.02, 0.06),
+        mesh="cereal",
+        scale=(0.9, 1.5, 0.6),
+        yaw_period=PI,
+        grasp_below_top=0.035,
+    ),
 )
 
 DISTRACTOR_OBJECTS: tuple[ObjectSpec, ...] = (

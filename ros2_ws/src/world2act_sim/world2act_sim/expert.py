@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
+
 from world2act_core.pose import action_between
 from world2act_core.skill import Skill
 from world2act_core.types import EefPose, FloatArray
-
 from world2act_sim.bodies import SceneBody
 from world2act_sim.catalogue import CATALOGUE
 from world2act_sim.tabletop_env import TABLE_HEIGHT
@@ -120,7 +120,9 @@ class ScriptedExpert:
         inside = [xy for xy in others if np.abs(xy - middle).max() < 0.09]
         if not inside:
             return middle
-        corners = [middle + np.array(offset) for offset in ((0.035, 0.035), (0.035, -0.035), (-0.035, 0.035), (-0.035, -0.035))]
+        corners = [
+            middle + np.array(offset) for offset in ((0.035, 0.035), (0.035, -0.035), (-0.035, 0.035), (-0.035, -0.035))
+        ]
         return max(corners, key=lambda corner: min(float(np.linalg.norm(corner - xy)) for xy in inside))
 
     def _delivered(self, skill: Skill, target: SceneBody) -> bool:

@@ -44,6 +44,4 @@ class GripperState:
             return False
         pairs = data.contact.geom[: data.ncon]
         one, two = pairs[:, 0], pairs[:, 1]
-        return bool(
-            ((np.isin(one, first) & np.isin(two, second)) | (np.isin(two, first) & np.isin(one, second))).any()
-        )
+        return bool(((np.isin(one, first) & np.isin(two, second)) | (np.isin(two, first) & np.isin(one, second))).any())

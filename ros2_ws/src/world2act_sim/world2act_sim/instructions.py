@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+
 from world2act_core.skill import Skill
 from world2act_core.vocabulary import EXTENDED_VOCABULARY
 
@@ -28,8 +29,8 @@ TEMPLATES: dict[str, dict[WordingSplit, tuple[str, ...]]] = {
             "deposit the {x} {in} the {y}",
         ),
         "heldout": (
-            "please place the {x} {in} the {y}", "grab the {x} and put it {in} the {y}", "can you put the {x} {in} the {y}",
-            "transfer the {x} to the {y}",
+            "please place the {x} {in} the {y}", "grab the {x} and put it {in} the {y}",
+            "can you put the {x} {in} the {y}", "transfer the {x} to the {y}",
         ),
     },
     "stack": {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from world2act_core.skill import Skill
-
 from world2act_sim.world import TabletopWorld
 
 HOLD_TICKS = 3

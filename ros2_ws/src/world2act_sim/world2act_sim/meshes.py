@@ -38,7 +38,7 @@ def decimate_visual_meshes(model_xml: str, target_faces: int = TARGET_FACES) -> 
     seen: dict[str, str] = {}
     for geom in root.iter("geom"):
         name = geom.get("mesh")
-        if geom.get("group") != "1" or name not in meshes or asset is None:
+        if geom.get("group") != "1" or name is None or name not in meshes or asset is None:
             continue
         if name not in seen:
             copy = ET.SubElement(asset, "mesh", {**meshes[name].attrib, "name": f"{name}_light"})

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-
 import mujoco
 import numpy as np
 
 RenderMode = Literal["fast", "stock", "none"]
-
 
 
 def apply_fast_settings(model: mujoco.MjModel) -> None:

@@ -17,7 +17,6 @@ from world2act_sim.tabletop_env import TABLE_HEIGHT, TabletopEnv
 
 if TYPE_CHECKING:
     from world2act_core.skill import Skill
-
     from world2act_sim.perturbation import Perturbation
     from world2act_sim.tasks import Task
 

@@ -24,7 +24,15 @@ from world2act_sim.meshes import decimate_visual_meshes
 
 TABLE_HEIGHT = 0.8
 CONTROL_HZ = 10
-TABLE_TEXTURES: tuple[str, ...] = ("gray-felt", "light-wood", "dark-wood", "green-wood", "white-bricks", "blue-wood", "clay")
+TABLE_TEXTURES: tuple[str, ...] = (
+    "gray-felt",
+    "light-wood",
+    "dark-wood",
+    "green-wood",
+    "white-bricks",
+    "blue-wood",
+    "clay",
+)
 SCENE_CAMERA = "scene"
 WRIST_CAMERA = "robot0_eye_in_hand"
 WRIST_TILT_RAD = -0.22
@@ -70,8 +78,12 @@ class TabletopEnv(ManipulationEnv):
         arena = TableArena(table_full_size=(0.8, 0.8, 0.05), table_offset=np.array((0.0, 0.0, TABLE_HEIGHT)))
         arena.set_origin([0, 0, 0])
         # Looks at the table from the robot's front left, so that heights and depths both show.
-        arena.set_camera(SCENE_CAMERA, pos=[0.62, -0.42, 1.42], quat=_look_at([0.62, -0.42, 1.42], [-0.03, -0.02, 0.83]),
-                         camera_attribs={"fovy": "46"})
+        arena.set_camera(
+            SCENE_CAMERA,
+            pos=[0.62, -0.42, 1.42],
+            quat=_look_at([0.62, -0.42, 1.42], [-0.03, -0.02, 0.83]),
+            camera_attribs={"fovy": "46"},
+        )
         _add_table_materials(arena)
         self.model = ManipulationTask(
             mujoco_arena=arena,
@@ -120,9 +132,17 @@ class TabletopEnv(ManipulationEnv):
 def _controller_config(robot: str) -> dict[str, Any]:
     config = load_composite_controller_config(controller="BASIC", robot=robot)
     arm = config["body_parts"]["right"] if "right" in config["body_parts"] else config["body_parts"]["arms"]["right"]
-    arm.update(type="OSC_POSE", input_type="delta", input_ref_frame="base", kp=200, damping_ratio=1,
-               input_max=1, input_min=-1,
-               output_max=[0.05, 0.05, 0.05, 0.5, 0.5, 0.5], output_min=[-0.05, -0.05, -0.05, -0.5, -0.5, -0.5])
+    arm.update(
+        type="OSC_POSE",
+        input_type="delta",
+        input_ref_frame="base",
+        kp=200,
+        damping_ratio=1,
+        input_max=1,
+        input_min=-1,
+        output_max=[0.05, 0.05, 0.05, 0.5, 0.5, 0.5],
+        output_min=[-0.05, -0.05, -0.05, -0.5, -0.5, -0.5],
+    )
     return config
 
 
@@ -144,13 +164,22 @@ def _add_table_materials(arena: TableArena) -> None:
         file = xml_path_completion(f"textures/{name}.png")
         arena.asset.append(ET.Element("texture", {"name": f"tex-table-{name}", "type": "cube", "file": file}))
         arena.asset.append(
-            ET.Element("material", {"name": f"table-{name}", "texture": f"tex-table-{name}", "specular": "0.2",
-                                    "texrepeat": "1 1", "reflectance": "0", "shininess": "0"})
+            ET.Element(
+                "material",
+                {
+                    "name": f"table-{name}",
+                    "texture": f"tex-table-{name}",
+                    "specular": "0.2",
+                    "texrepeat": "1 1",
+                    "reflectance": "0",
+                    "shininess": "0",
+                },
+            )
         )
 
 
 def _with_lights(xml: str) -> str:
-    """Replace the arena's single light by a key and a fill light; neither casts shadows, as in robosuite's own arenas."""
+    """Replace the arena's single light by a key and a fill light, without shadows as in robosuite's arenas."""
     lights = (
         '<light name="key" pos="0.6 0.5 2.2" dir="-0.3 -0.25 -1" directional="true" castshadow="false" '
         'diffuse="0.5 0.5 0.5" specular="0.2 0.2 0.2" ambient="0.1 0.1 0.1"/>'

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from world2act_core.skill import Skill
 
+from world2act_core.skill import Skill
 from world2act_sim.catalogue import CATALOGUE, CONTAINERS, UNSEEN_CATEGORY_OBJECTS, VOCABULARY_OBJECTS
 from world2act_sim.instructions import WordingSplit, render_composite, render_instruction
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+
 from world2act_core.pose import action_between, state_vector
 from world2act_core.types import ArmTarget, EefPose, Observation
-
 from world2act_sim.perturbation import SEEN, Perturbation
 from world2act_sim.render import CameraRenderer, RenderMode, apply_fast_settings
 from world2act_sim.scene import Scene
@@ -21,7 +21,6 @@ from world2act_sim.tabletop_env import CONTROL_HZ, SCENE_CAMERA, WRIST_CAMERA, T
 if TYPE_CHECKING:
     from world2act_core.contract import Contract
     from world2act_core.skill import Skill
-
     from world2act_sim.tasks import Task
 
 CAMERAS: Mapping[str, str] = {"scene": SCENE_CAMERA, "wrist": WRIST_CAMERA}
@@ -170,8 +169,9 @@ class TabletopWorld:
         rotation = self._base_rotation.T @ self.data.site_xmat[site].reshape(3, 3)
         quaternion = np.zeros(4)
         mujoco.mju_mat2Quat(quaternion, rotation.flatten())
-        return EefPose(self._base_rotation.T @ (self.data.site_xpos[site] - self._base_position),
-                       quaternion[[1, 2, 3, 0]])
+        return EefPose(
+            self._base_rotation.T @ (self.data.site_xpos[site] - self._base_position), quaternion[[1, 2, 3, 0]]
+        )
 
     def gripper_width(self) -> float:
         """Distance between the fingertips in metres, measured at their pads."""
