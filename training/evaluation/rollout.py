@@ -1,0 +1,173 @@
+"""One episode in-process, with the same planner, chunk sampling, limits and sequencing as the ROS graph in lockstep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from world2act_core.chunks import ChunkSampler
+from world2act_core.grammar import GrammarPlanner
+from world2act_core.limits import ActionLimits, WorkspaceBox
+from world2act_core.plan import PlanError
+from world2act_core.policy import BundlePolicy
+from world2act_core.pose import apply_action
+from world2act_core.sequencer import SkillSequencer
+from world2act_core.types import ArmTarget
+from world2act_core.vocabulary import EXTENDED_VOCABULARY
+from world2act_sim.judge import EpisodeJudge
+from world2act_sim.perturbation import SPLITS
+from world2act_sim.tasks import TaskKind, sample_task
+
+if TYPE_CHECKING:
+    from world2act_core.skill import Skill
+    from world2act_sim.world import TabletopWorld
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """What is the same in every episode of an evaluation; it is part of the protocol's hash."""
+
+    done_threshold: float = 0.5
+    consecutive: int = 2
+    skill_seconds: float = 20.0
+    blend_seconds: float = 0.0
+    wording: str = "heldout"
+    workspace_low: tuple[float, float, float] = (-0.2, -0.8, -0.25)
+    workspace_high: tuple[float, float, float] = (1.0, 0.8, 1.0)
+
+
+@dataclass(frozen=True)
+class Episode:
+    """Which episode to run: everything random in it follows from these three."""
+
+    kind: TaskKind
+    split: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class EpisodeOutcome:
+    """What happened. ending: finished, timeout or a planning error's code; achieved: per skill, in order."""
+
+    episode: Episode
+    instruction: str
+    skills: tuple[str, ...]
+    success: bool
+    achieved: tuple[bool, ...]
+    ending: str
+    seconds: float
+    inferences: int
+    limited: int
+    frames: list[NDArray[np.uint8]] = field(default_factory=list, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the pictures."""
+        episode = self.episode
+        return {
+            "kind": episode.kind,
+            "split": episode.split,
+            "seed": episode.seed,
+            "instruction": self.instruction,
+            "skills": list(self.skills),
+            "success": self.success,
+            "achieved": list(self.achieved),
+            "ending": self.ending,
+            "seconds": round(self.seconds, 1),
+            "inferences": self.inferences,
+            "limited": self.limited,
+        }
+
+
+def run_episode(
+    world: TabletopWorld, policy: BundlePolicy, episode: Episode, config: RolloutConfig, record: bool = False
+) -> EpisodeOutcome:
+    """Run one episode; with ``record`` every control period is also filmed (both cameras side by side)."""
+    perturbation = SPLITS[episode.split]
+    unseen = perturbation.unseen_category
+    task = sample_task(episode.kind, episode.seed, "heldout" if config.wording == "heldout" else "train", unseen)
+    world.reset(episode.seed, task, perturbation, render=False)
+    names = tuple(skill.prompt_in(EXTENDED_VOCABULARY) for skill in task.skills)
+    vocabulary = EXTENDED_VOCABULARY if unseen else policy.contract.vocabulary
+    try:
+        plan = GrammarPlanner(vocabulary).plan(task.instruction)
+    except PlanError as error:
+        achieved = (False,) * len(names)
+        return EpisodeOutcome(episode, task.instruction, names, False, achieved, str(error.code), 0.0, 0, 0)
+    run = _Run(world, policy, plan.skills, EpisodeJudge(world, task.skills), config)
+    ending = run.to_the_end(record)
+    return EpisodeOutcome(
+        episode,
+        task.instruction,
+        names,
+        run.judge.success(),
+        tuple(run.judge.achieved),
+        ending,
+        world.time_s,
+        run.inferences,
+        run.limited,
+        run.frames,
+    )
+
+
+class _Run:
+    """The loop: infer every ``execute_steps`` periods, sample and limit every period, step, judge."""
+
+    def __init__(
+        self,
+        world: TabletopWorld,
+        policy: BundlePolicy,
+        skills: tuple[Skill, ...],
+        judge: EpisodeJudge,
+        config: RolloutConfig,
+    ) -> None:
+        contract = policy.contract
+        self.judge = judge
+        self.frames: list[NDArray[np.uint8]] = []
+        self.inferences = 0
+        self.limited = 0
+        self._world = world
+        self._policy = policy
+        self._sequencer = SkillSequencer(skills, config.done_threshold, config.consecutive, config.skill_seconds)
+        self._chunks = ChunkSampler(contract, config.blend_seconds)
+        box = WorkspaceBox(config.workspace_low, config.workspace_high)
+        self._limits = ActionLimits.from_contract(contract, box)
+        self._every = contract.execute_steps
+        self._last: ArmTarget | None = None
+
+    def to_the_end(self, record: bool) -> str:
+        """Run until the sequencer is finished or times out; returns which."""
+        tick = 0
+        while True:
+            if tick % self._every == 0:
+                status = self._infer()
+                if status in ("finished", "timeout"):
+                    return status
+            if record:
+                images = self._world.render()
+                self.frames.append(np.concatenate([images[c.name] for c in self._policy.contract.cameras], axis=1))
+            self._world.step(self._target(), render=False)
+            self.judge.update()
+            tick += 1
+
+    def _infer(self) -> str:
+        observation = self._world.observe(render=True).as_observation()
+        skill = self._sequencer.current
+        prompt = skill.prompt_in(EXTENDED_VOCABULARY)
+        chunk = self._policy.act(observation, prompt, skill_id=self._sequencer.index)
+        self.inferences += 1
+        self._chunks.push(chunk)
+        return self._sequencer.update(chunk.done, observation.time_s)
+
+    def _target(self) -> ArmTarget:
+        pose = self._world.eef_pose()
+        sample = self._chunks.sample(self._world.time_s)
+        action, events = self._limits.apply(pose, sample.action) if sample is not None else (None, ())
+        self.limited += bool(events)
+        if action is not None:
+            self._last = apply_action(pose, action)
+        elif self._last is None:
+            self._last = ArmTarget(pose, -1.0)
+        return self._last
