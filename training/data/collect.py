@@ -21,6 +21,7 @@ from training.data.noise import NoiseConfig
 from training.data.pack import episode_rows, pack_dataset
 
 if TYPE_CHECKING:
+    from world2act_sim.tasks import TaskKind
     from world2act_sim.world import TabletopWorld
 
 FPS = 10
@@ -97,13 +98,13 @@ def known_seeds(root: Path) -> set[int]:
     return packed | {read_staged(folder)[0].seed for folder in staged_folders(root)}
 
 
-def kind_of_seed(seed: int, weights: KindWeights) -> str:
+def kind_of_seed(seed: int, weights: KindWeights) -> TaskKind:
     """The kind of task this seed records: a function of the seed and the weights alone."""
-    names = ("pick", "place", "stack", "composite")
+    names: tuple[TaskKind, ...] = ("pick", "place", "stack", "composite")
     shares = np.array([getattr(weights, name) for name in names], dtype=np.float64)
     if shares.min() < 0 or shares.sum() <= 0:
         raise DatasetError(f"kind weights must be non-negative with a positive sum, got {weights}")
-    return str(np.random.default_rng([seed, 3]).choice(names, p=shares / shares.sum()))
+    return names[int(np.random.default_rng([seed, 3]).choice(len(names), p=shares / shares.sum()))]
 
 
 def _write_contract(config: CollectConfig) -> None:

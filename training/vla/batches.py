@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +81,7 @@ class BatchSource:
             torch.from_numpy(self._labels[skill]),
         )
 
-    def stream(self, start: int, ahead: int = 3) -> Iterator[Batch]:
+    def stream(self, start: int, ahead: int = 3) -> Generator[Batch]:
         """Batches from number ``start`` on, prepared by a thread while the previous ones are used."""
         ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=ahead)
         stopped = threading.Event()

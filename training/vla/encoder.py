@@ -45,6 +45,8 @@ class FilmConv(nn.Module):
 class SpatialSoftmax(nn.Module):
     """Heat maps to the coordinates of their centres of mass, in float32: a pixel is several millimetres."""
 
+    grid: torch.Tensor
+
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
         ys, xs = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")

@@ -46,10 +46,9 @@ class NanoVla(nn.Module):
         self.proprioception = nn.Sequential(
             nn.Linear(contract.state_size, state), nn.SiLU(), nn.Linear(state, state), nn.SiLU()
         )
-        self.cameras = nn.ModuleDict(
-            {c.name: CameraEncoder(c.height, c.width, text + state, config) for c in contract.cameras}
-        )
-        found = sum(int(encoder.features) for encoder in self.cameras.values())
+        encoders = {c.name: CameraEncoder(c.height, c.width, text + state, config) for c in contract.cameras}
+        self.cameras = nn.ModuleDict(encoders)
+        found = sum(encoder.features for encoder in encoders.values())
         self.enter = nn.Linear(found + text + state, config.context)
         self.trunk = nn.ModuleList(
             [

@@ -16,6 +16,13 @@ _FLOOR = {"m": 0.004, "rad": 0.02, "1": 0.05}
 class Normalisation(nn.Module):
     """State: mean and deviation per entry. Action: one scale per named dimension, gripper as it is."""
 
+    state_mean: torch.Tensor
+    state_scale: torch.Tensor
+    action_mean: torch.Tensor
+    action_scale: torch.Tensor
+    action_low: torch.Tensor
+    action_high: torch.Tensor
+
     def __init__(self, contract: Contract) -> None:
         super().__init__()
         for name in ("state_mean", "action_mean"):

@@ -70,7 +70,9 @@ class Trainer:
         self.config = config
         self.contract = contract
         normalisation = Normalisation.fitted(contract, index.state[index.frames], index.action[index.frames])
-        self.model = NanoVla(contract, config.model, normalisation).to(memory_format=torch.channels_last)
+        self.model = NanoVla(contract, config.model, normalisation)
+        for encoder in self.model.cameras.values():
+            encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model.mixed = config.bf16
         self.average = WeightAverage(self.model, config.ema)
         self.optimiser = _optimiser(self.model, config)
