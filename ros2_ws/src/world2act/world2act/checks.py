@@ -69,7 +69,9 @@ def check_rclpy() -> Check:
         rclpy = importlib.import_module("rclpy")
     except ImportError as error:
         return Check("rclpy", "missing", str(error), "run `make setup`, or source your ROS 2 installation")
-    return Check("rclpy", "ok", f"{rclpy.utilities.get_rmw_implementation_identifier()}, {Path(rclpy.__file__).parent}")
+    return Check(
+        "rclpy", "ok", f"{rclpy.utilities.get_rmw_implementation_identifier()}, {Path(str(rclpy.__file__)).parent}"
+    )
 
 
 def check_interfaces() -> Check:

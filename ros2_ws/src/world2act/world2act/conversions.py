@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Pose, PoseStamped
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 from sensor_msgs.msg import Image, JointState
 
 from world2act_core import types as core
@@ -119,7 +119,7 @@ def stamped_pose_to_message(pose: core.EefPose, stamp_ns: int, frame: str = BASE
 
 
 def joint_state_to_message(
-    names: Sequence[str], positions: NDArray[np.float64], velocities: NDArray[np.float64], stamp_ns: int
+    names: Sequence[str], positions: ArrayLike, velocities: ArrayLike, stamp_ns: int
 ) -> JointState:
     """Joint positions (rad, or m for fingers) and velocities (per s) -> JointState."""
     message = JointState(name=list(names))

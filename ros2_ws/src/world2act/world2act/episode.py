@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from world2act_core.grammar import GrammarPlanner, PlanError
 from world2act_core.types import ArmTarget
 from world2act_core.vocabulary import TABLETOP_VOCABULARY
 from world2act_sim.judge import EpisodeJudge
 from world2act_sim.perturbation import SPLITS
-from world2act_sim.tasks import TASK_KINDS, Task, sample_task, task_for
+from world2act_sim.tasks import TASK_KINDS, Task, TaskKind, sample_task, task_for
 from world2act_sim.world import TabletopWorld, WorldObservation
 
 
@@ -73,7 +74,7 @@ def make_task(request: EpisodeRequest) -> Task:
             raise EpisodeError(str(error)) from error
         task = task_for(plan.skills, request.instruction, request.seed)
     else:
-        kind = next((known for known in TASK_KINDS if known == request.kind), "any")
+        kind: TaskKind | Literal["any"] = next((known for known in TASK_KINDS if known == request.kind), "any")
         task = sample_task(kind, request.seed, unseen_category=SPLITS[request.split].unseen_category)
     if not request.objects:
         return task

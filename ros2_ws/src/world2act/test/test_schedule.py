@@ -1,0 +1,110 @@
+"""When the policy is run."""
+
+from __future__ import annotations
+
+from world2act.schedule import InferenceSchedule, SkillRequest
+
+STEP = 100
+EXECUTE = 4 * STEP
+
+
+def skill(acknowledged: int = -1, plan: int = 1, identifier: int = 1, active: bool = True, not_before: int = 0):
+    return SkillRequest(plan, identifier, "pick up the can", active, acknowledged, not_before)
+
+
+def lockstep() -> InferenceSchedule:
+    return InferenceSchedule(True, EXECUTE, STEP)
+
+
+def test_nothing_without_a_skill_or_with_an_inactive_one() -> None:
+    schedule = lockstep()
+    schedule.observe(0, "o")
+    assert schedule.due() is None
+    schedule.set_skill(skill(active=False, plan=0))
+    assert schedule.due() is None
+
+
+def test_lockstep_waits_for_time_and_for_the_planner() -> None:
+    schedule = lockstep()
+    schedule.set_skill(skill())
+    schedule.observe(0, "o0")
+    job = schedule.due()
+    assert job is not None and job.stamp_ns == 0
+    schedule.ran(job, sequence=7)
+    assert schedule.due() is None
+    for stamp in (100, 200, 300):
+        schedule.observe(stamp, "o")
+        assert schedule.due() is None
+    schedule.observe(400, "o4")
+    assert schedule.due() is None, "the planner has not judged chunk 7 yet"
+    schedule.set_skill(skill(acknowledged=6))
+    assert schedule.due() is None
+    schedule.set_skill(skill(acknowledged=7, identifier=2))
+    job = schedule.due()
+    assert job is not None and job.skill.skill_id == 2
+
+
+def test_the_order_of_acknowledgement_and_observation_does_not_matter() -> None:
+    for first in ("skill", "observation"):
+        schedule = lockstep()
+        schedule.set_skill(skill())
+        schedule.observe(0, "o")
+        job = schedule.due()
+        assert job is not None
+        schedule.ran(job, 0)
+        if first == "skill":
+            schedule.set_skill(skill(acknowledged=0))
+            schedule.observe(400, "o")
+        else:
+            schedule.observe(400, "o")
+            schedule.set_skill(skill(acknowledged=0))
+        job = schedule.due()
+        assert job is not None and job.stamp_ns == 400
+
+
+def test_pictures_from_before_a_reset_are_not_used() -> None:
+    schedule = lockstep()
+    schedule.observe(500, "old")
+    schedule.set_skill(skill(not_before=1000))
+    assert schedule.due() is None
+    schedule.observe(1000, "new")
+    assert schedule.due() is not None
+
+
+def test_a_new_plan_begins_at_once() -> None:
+    schedule = lockstep()
+    schedule.set_skill(skill())
+    schedule.observe(0, "o")
+    job = schedule.due()
+    assert job is not None
+    schedule.ran(job, 0)
+    schedule.set_skill(skill(plan=2, identifier=2))
+    assert schedule.due() is not None
+
+
+def test_a_failed_observation_is_not_tried_again() -> None:
+    schedule = lockstep()
+    schedule.set_skill(skill())
+    schedule.observe(0, "o")
+    job = schedule.due()
+    assert job is not None
+    schedule.failed(job)
+    assert schedule.due() is None
+    schedule.observe(100, "o")
+    assert schedule.due() is not None
+
+
+def test_real_time_is_limited_but_follows_a_new_skill_at_once() -> None:
+    schedule = InferenceSchedule(False, EXECUTE, STEP)
+    schedule.set_skill(skill())
+    schedule.observe(0, "o")
+    job = schedule.due()
+    assert job is not None
+    schedule.ran(job, 0)
+    schedule.observe(300, "o")
+    assert schedule.due() is None
+    schedule.set_skill(skill(identifier=2))
+    assert schedule.due() is not None
+    schedule.set_skill(skill(identifier=1))
+    schedule.observe(360, "o")
+    assert schedule.due() is not None, "half a step of jitter is forgiven"
