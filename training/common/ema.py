@@ -21,6 +21,12 @@ class WeightAverage:
         torch._foreach_lerp_(list(self.weights.values()), values, 1 - decay)
 
     @torch.no_grad()
+    def load(self, weights: dict[str, torch.Tensor]) -> None:
+        """Take over an average by parameter name, whatever the order of ``weights``."""
+        for name, value in self.weights.items():
+            value.copy_(weights[name])
+
+    @torch.no_grad()
     def copy_to(self, model: nn.Module) -> None:
         """Overwrite the model's parameters with the average."""
         for name, value in model.named_parameters():

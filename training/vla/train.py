@@ -138,7 +138,7 @@ class Trainer:
         info = read_info(folder)
         _check_same_model(folder, info, self.config.model, self.contract)
         self.model.load_state_dict(read_tensors(folder, "model"))
-        self.average.weights = read_tensors(folder, "average")
+        self.average.load(read_tensors(folder, "average"))
         _load_optimiser(self.model, self.optimiser, read_tensors(folder, "optimiser"))
         self.step = int(info["step"])
         self.seconds = float(info["seconds"])
@@ -147,7 +147,7 @@ class Trainer:
         """Take the averaged weights and the normalisation of another run; step and schedule start at zero."""
         _check_same_model(folder, read_info(folder), self.config.model, self.contract)
         self.model.load_state_dict(read_tensors(folder, "model"))
-        self.average.weights = read_tensors(folder, "average")
+        self.average.load(read_tensors(folder, "average"))
         self.average.copy_to(self.model)
 
 

@@ -1,0 +1,37 @@
+"""A cache and a training configuration small enough for a test: tiny pictures, a tiny network, made-up data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.data.cache import CacheConfig, build_cache
+from training.tests.synthetic import synthetic_dataset
+from training.vla.config import ModelConfig, VlaTrainConfig
+from world2act_core.tabletop import tabletop_contract
+
+TINY = ModelConfig(
+    channels=(8, 8, 16),
+    coarse_layers=2,
+    fine_keypoints=4,
+    coarse_keypoints=8,
+    text_features=16,
+    state_features=8,
+    context=32,
+    trunk_blocks=1,
+    flow_width=32,
+    flow_blocks=1,
+)
+TEXT_ENCODER = Path(__file__).resolve().parents[2] / "models" / "text-encoder-minilm-l6-int8"
+
+
+def tiny_cache(root: Path, image_size: int = 32) -> Path:
+    """A built cache over six synthetic episodes."""
+    synthetic_dataset(root)
+    tabletop_contract(image_size=128).to_yaml(root / "meta" / "contract.yaml")
+    return build_cache(CacheConfig(dataset=root, image_size=image_size, workers=1))
+
+
+def tiny_config(cache: Path, out: Path, steps: int, **changes: object) -> VlaTrainConfig:
+    """Train ``steps`` steps of batch 8."""
+    settings: dict[str, object] = {"bf16": False, "log_every": 1, "warmup_steps": 2, "threads": 1, **changes}
+    return VlaTrainConfig(cache=cache, out=out, text_encoder=TEXT_ENCODER, steps=steps, batch=8, model=TINY, **settings)  # type: ignore[arg-type]
