@@ -1,0 +1,57 @@
+"""What goes wrong in a graph has a name, and the arm holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.system.tiny_bundle import make_bundle
+from world2act import topics
+from world2act.client import GraphClient
+from world2act.errors import GraphError
+from world2act_interfaces.msg import ArmCommand, NodeHealth
+
+
+def test_a_network_that_says_nan_ends_the_goal_and_not_the_graph(start, tmp_path: Path) -> None:
+    graph = start(make_bundle(tmp_path, done_below_m=-10.0, nan_below_m=0.0))
+    commands: list[ArmCommand] = []
+    node = graph.session.node
+    node.create_subscription(ArmCommand, topics.ARM_COMMAND, commands.append, topics.reliable(100))
+    client = GraphClient(graph.session)
+    for _ in range(2):
+        answer = client.reset(1, "pick up the red cube")
+        outcome = client.execute("pick up the red cube", tick=graph.check, not_before=answer.sim_time)
+        assert outcome.error == "POLICY_UNAVAILABLE"
+        assert "POLICY_OUTPUT_INVALID" in outcome.message and "not finite" in outcome.message
+    assert commands, "it moved until the network broke"
+    assert all(abs(c.pose.position.z) < 10 for c in commands)
+    graph.check()
+
+
+def test_a_bundle_for_another_robot_is_refused_by_name(start, tmp_path: Path) -> None:
+    with pytest.raises(GraphError, match="UR5e") as caught:
+        start(make_bundle(tmp_path, robot="UR5e"))
+    assert "vla_policy refused" in str(caught.value) and "Panda" in str(caught.value)
+
+
+def test_real_time_moves_the_arm_and_notices_a_dead_policy(start, bundle: Path) -> None:
+    graph = start(bundle, lockstep=False)
+    client = GraphClient(graph.session)
+    answer = client.reset(2, "pick up the red cube")
+    outcome = client.execute("pick up the red cube", tick=graph.check, not_before=answer.sim_time)
+    assert outcome.success, outcome
+    holding: list[ArmCommand] = []
+    healths: list[NodeHealth] = []
+    node = graph.session.node
+    node.create_subscription(ArmCommand, topics.ARM_COMMAND, holding.append, topics.reliable(10))
+    node.create_subscription(NodeHealth, topics.NODE_HEALTH, healths.append, topics.reliable(10))
+    assert graph.session.wait(lambda: bool(holding) and holding[-1].holding, 3.0)
+    assert holding[-1].hold_reason == "no skill is active"
+    policy = next(node for node in graph._processes.nodes if node.spec.name == "vla_policy")
+    policy.process.kill()
+    policy.process.wait()
+    with pytest.raises(GraphError, match="vla_policy was ended by signal 9"):
+        graph.check()
+    outcome = client.execute("pick up the red cube")
+    assert outcome.error == "POLICY_UNAVAILABLE" and "vla_policy" in outcome.message
