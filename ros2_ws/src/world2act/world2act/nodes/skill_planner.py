@@ -45,12 +45,14 @@ class SkillPlanner(ManagedNode):
             0.1,
             600.0,
         ),
+        Parameter("fault_grace", 2.0, "A fault that lasts longer ends the goal (real time)", "s", 0.0, 60.0),
         Parameter("lockstep_timeout", 30.0, "The same in lockstep, where the world may be slow", "s", 0.1, 3600.0),
     )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("skill_planner", **kwargs)
         self._run: GoalRun | None = None
+        self._faults: dict[str, tuple[float, str]] = {}
         self._plans = 0
         self._skills = 0
 
@@ -64,6 +66,8 @@ class SkillPlanner(ManagedNode):
             self.values.number("skill_timeout"),
         )
         self._patience_s = self.values.number("lockstep_timeout" if self.lockstep else "policy_timeout")
+        # In lockstep the world stands still, so nothing recovers; half a second lets word of an old fault's end arrive.
+        self._grace_s = 0.5 if self.lockstep else self.values.number("fault_grace")
         self._skill_topic = self.publisher(Skill, topics.SKILL, topics.latched())
         self._plan_topic = self.publisher(SkillPlan, topics.SKILL_PLAN, topics.latched())
         self.listen(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, topics.reliable())
@@ -155,9 +159,22 @@ class SkillPlanner(ManagedNode):
 
     def _on_health(self, message: NodeHealth) -> None:
         name = message.node.rsplit("/", 1)[-1]
-        if self._run is None or message.level != FAULT or name not in FAULT_ERRORS:
+        if name not in FAULT_ERRORS:
             return
-        self._finish(FAULT_ERRORS[name], f"{name}: {message.fault}: {message.message}")
+        if message.level != FAULT:
+            self._faults.pop(name, None)
+            return
+        since_s = self._faults[name][0] if name in self._faults else time.monotonic()
+        self._faults[name] = (since_s, f"{name}: {message.fault}: {message.message}")
+        self._end_on_fault(time.monotonic())
+
+    def _end_on_fault(self, now_s: float) -> None:
+        """The arm holds while something is at fault; the goal ends when it stays so."""
+        run = self._run
+        for name, (since_s, text) in list(self._faults.items()):
+            if run is not None and now_s - max(since_s, run.accepted_s) >= self._grace_s:
+                self._finish(FAULT_ERRORS[name], text)
+                return
 
     def _heartbeat(self) -> None:
         if self._run is not None:
@@ -168,6 +185,9 @@ class SkillPlanner(ManagedNode):
         if run is None:
             return
         now_s = time.monotonic()
+        self._end_on_fault(now_s)
+        if run is not self._run:
+            return
         if run.handle.is_cancel_requested:
             self._finish("CANCELED", "canceled by the client")
         elif now_s - run.last_chunk_s > self._patience_s:
