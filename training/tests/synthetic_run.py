@@ -34,4 +34,6 @@ def tiny_cache(root: Path, image_size: int = 32) -> Path:
 def tiny_config(cache: Path, out: Path, steps: int, **changes: object) -> VlaTrainConfig:
     """Train ``steps`` steps of batch 8."""
     settings: dict[str, object] = {"bf16": False, "log_every": 1, "warmup_steps": 2, "threads": 1, **changes}
-    return VlaTrainConfig(cache=cache, out=out, text_encoder=TEXT_ENCODER, steps=steps, batch=8, model=TINY, **settings)  # type: ignore[arg-type]
+    return VlaTrainConfig(
+        cache=cache, out=out, text_encoder=TEXT_ENCODER, steps=steps, batch=8, language_steps=20, model=TINY, **settings
+    )  # type: ignore[arg-type]

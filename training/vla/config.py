@@ -67,9 +67,9 @@ class SamplingConfig:
     near_frames: int = 4
     done: float = 2.0
     composite: float = 1.2
-    paraphrase_probability: float = 0.3
+    paraphrase_probability: float = 0.6
     """How often a prompt is one of the training wordings instead of the canonical text."""
-    paraphrases: int = 10
+    paraphrases: int = 24
     max_episodes: int = 0
     """Use only the first episodes (0: all)."""
 
@@ -87,6 +87,8 @@ class VlaTrainConfig:
     batch: int = 256
     learning_rate: float = 8e-4
     final_learning_rate: float = 2e-5
+    language_steps: int = 1500
+    """Steps in which the language adapter alone learns what the sentences ask for, before the training proper."""
     warmup_steps: int = 150
     cosine_tail: float = 0.45
     """Share of the schedule, at its end, in which the learning rate falls."""

@@ -88,6 +88,11 @@ class NanoVla(nn.Module):
         kind, target, support = self.language_heads(words).split(self._splits, dim=-1)
         return Predictions(context, self.done_head(context)[:, 0], positions, kind, target, support)
 
+    def read_text(self, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Logits of skill kind, target and support for sentences, float32 [B, D] unit vectors."""
+        kind, target, support = self.language_heads(self.language(text)).split(self._splits, dim=-1)
+        return kind, target, support
+
     def act(
         self, images: dict[str, torch.Tensor], state: torch.Tensor, text: torch.Tensor, noise: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -18,9 +18,10 @@ from training.common.errors import CheckpointError, TrainingError
 from training.common.schedule import learning_rate
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
-from training.vla.batches import Batch, BatchSource
+from training.vla.batches import Batch, BatchSource, skill_labels
 from training.vla.config import ModelConfig, VlaTrainConfig
 from training.vla.index import FrameIndex, build_index
+from training.vla.language import pretrain_language
 from training.vla.losses import batch_loss
 from training.vla.model import NanoVla
 from training.vla.normalisation import Normalisation
@@ -36,11 +37,15 @@ def train(config: VlaTrainConfig) -> Path:
     cache = FrameCache(config.cache)
     index = build_index(LeRobotReader(cache.dataset), len(cache), cache.contract, config.sampling)
     trainer = Trainer(config, cache.contract, index)
+    texts = embed_skills(index.skills, config.text_encoder, config.sampling.paraphrases, config.seed)
     if checkpoints(config.out):
         trainer.restore(latest_checkpoint(config.out))
     elif config.init is not None:
         trainer.start_from(latest_checkpoint(config.init))
-    texts = embed_skills(index.skills, config.text_encoder, config.sampling.paraphrases, config.seed)
+    else:
+        labels = skill_labels(cache.contract, index)
+        share = pretrain_language(trainer.model, texts, labels, config.language_steps, config.seed)
+        print(f"language adapter: {share:.1%} of {len(texts.embeddings)} sentences read right")
     source = BatchSource(cache, index, texts, config.sampling, config.augment, config.batch, config.seed)
     with TrainReport(config.out, config.log_every) as report:
         report.describe(trainer.model, index, trainer.step)
