@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,14 @@ from world2act_core.policy import BundlePolicy
 from world2act_core.pose import apply_action
 from world2act_core.sequencer import SkillSequencer
 from world2act_core.types import ArmTarget
-from world2act_core.vocabulary import EXTENDED_VOCABULARY
+from world2act_core.vocabulary import EXTENDED_VOCABULARY, Vocabulary
 from world2act_sim.judge import EpisodeJudge
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TaskKind, sample_task
 
 if TYPE_CHECKING:
     from world2act_core.skill import Skill
+    from world2act_sim.tasks import Task
     from world2act_sim.world import TabletopWorld
 
 
@@ -34,7 +35,11 @@ class RolloutConfig:
     consecutive: int = 2
     skill_seconds: float = 20.0
     blend_seconds: float = 0.0
-    wording: str = "heldout"
+    wording: Literal["heldout", "train"] = "heldout"
+    """Which instruction templates are drawn from."""
+    prompts: Literal["paraphrase", "planner"] = "paraphrase"
+    """What the policy reads. "paraphrase": each skill in the drawn wording, word for word, the skills' order given.
+    "planner": the grammar planner splits the instruction and writes canonical prompts, as the ROS graph does."""
     workspace_low: tuple[float, float, float] = (-0.2, -0.8, -0.25)
     workspace_high: tuple[float, float, float] = (1.0, 0.8, 1.0)
 
@@ -87,16 +92,15 @@ def run_episode(
     """Run one episode; with ``record`` every control period is also filmed (both cameras side by side)."""
     perturbation = SPLITS[episode.split]
     unseen = perturbation.unseen_category
-    task = sample_task(episode.kind, episode.seed, "heldout" if config.wording == "heldout" else "train", unseen)
+    task = sample_task(episode.kind, episode.seed, config.wording, unseen)
     world.reset(episode.seed, task, perturbation, render=False)
     names = tuple(skill.prompt_in(EXTENDED_VOCABULARY) for skill in task.skills)
-    vocabulary = EXTENDED_VOCABULARY if unseen else policy.contract.vocabulary
     try:
-        plan = GrammarPlanner(vocabulary).plan(task.instruction)
+        skills, prompts = _skills_and_prompts(task, config, EXTENDED_VOCABULARY if unseen else None, policy)
     except PlanError as error:
         achieved = (False,) * len(names)
         return EpisodeOutcome(episode, task.instruction, names, False, achieved, str(error.code), 0.0, 0, 0)
-    run = _Run(world, policy, plan.skills, EpisodeJudge(world, task.skills), config)
+    run = _Run(world, policy, skills, prompts, EpisodeJudge(world, task.skills), config)
     ending = run.to_the_end(record)
     return EpisodeOutcome(
         episode,
@@ -112,6 +116,17 @@ def run_episode(
     )
 
 
+def _skills_and_prompts(
+    task: Task, config: RolloutConfig, vocabulary: Vocabulary | None, policy: BundlePolicy
+) -> tuple[tuple[Skill, ...], tuple[str, ...]]:
+    """The skills to walk through and the sentence that the policy reads for each; raises PlanError."""
+    if config.prompts == "paraphrase":
+        return task.skills, task.prompts
+    known = vocabulary or policy.contract.vocabulary
+    skills = GrammarPlanner(known).plan(task.instruction).skills
+    return skills, tuple(skill.prompt_in(known) for skill in skills)
+
+
 class _Run:
     """The loop: infer every ``execute_steps`` periods, sample and limit every period, step, judge."""
 
@@ -120,6 +135,7 @@ class _Run:
         world: TabletopWorld,
         policy: BundlePolicy,
         skills: tuple[Skill, ...],
+        prompts: tuple[str, ...],
         judge: EpisodeJudge,
         config: RolloutConfig,
     ) -> None:
@@ -130,6 +146,7 @@ class _Run:
         self.limited = 0
         self._world = world
         self._policy = policy
+        self._prompts = prompts
         self._sequencer = SkillSequencer(skills, config.done_threshold, config.consecutive, config.skill_seconds)
         self._chunks = ChunkSampler(contract, config.blend_seconds)
         box = WorkspaceBox(config.workspace_low, config.workspace_high)
@@ -154,9 +171,8 @@ class _Run:
 
     def _infer(self) -> str:
         observation = self._world.observe(render=True).as_observation()
-        skill = self._sequencer.current
-        prompt = skill.prompt_in(EXTENDED_VOCABULARY)
-        chunk = self._policy.act(observation, prompt, skill_id=self._sequencer.index)
+        index = self._sequencer.index
+        chunk = self._policy.act(observation, self._prompts[index], skill_id=index)
         self.inferences += 1
         self._chunks.push(chunk)
         return self._sequencer.update(chunk.done, observation.time_s)
