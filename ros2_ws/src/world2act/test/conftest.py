@@ -33,7 +33,7 @@ class Ros:
         self.nodes.append(node)
         return node
 
-    def until(self, condition, seconds: float = 5.0) -> bool:
+    def until(self, condition, seconds: float = 15.0) -> bool:
         """Spin until `condition()`; False after `seconds`."""
         import time
 

@@ -145,9 +145,9 @@ def test_real_time_holds_what_it_last_sent(ros, others: Others) -> None:
     stamp_ns = time.time_ns()
     chunk = Chunk(0, ns_to_seconds(stamp_ns), 0.1, rising().astype(np.float32), skill_id=1)
     others.chunks.publish(chunk_to_message(chunk, stamp_ns, 1, value_names(CONTRACT.action), "0" * 64))
-    assert ros.until(lambda: pose() is False, 1.0)
+    assert ros.until(lambda: pose() is False)
     moved = lambda: [command for command in others.commands if not command.holding]  # noqa: E731
-    assert ros.until(lambda: pose() and bool(moved()), 3.0)
+    assert ros.until(lambda: pose() and bool(moved()))
     last = moved()[-1]
     assert others.commands[-1].hold_reason == "no fresh action chunk"
     assert others.commands[-1].pose == last.pose and others.commands[-1].gripper == last.gripper == 1.0

@@ -123,8 +123,8 @@ def test_a_condition_is_reported_at_once_and_once(ros, node: Recorder) -> None:
     listener.create_subscription(NodeHealth, topics.NODE_HEALTH, healths.append, topics.reliable())
     assert ros.until(lambda: len(healths) > 0)
     node.set_condition(Condition(FAULT, "TOO_HOT", "it is too hot: cool it"))
-    assert ros.until(lambda: healths[-1].fault == "TOO_HOT", 0.5)
+    assert ros.until(lambda: healths[-1].fault == "TOO_HOT", 0.9)
     node.clear_condition("SOMETHING_ELSE")
     assert node.condition.name == "TOO_HOT"
     node.clear_condition("TOO_HOT")
-    assert ros.until(lambda: healths[-1].fault == "", 0.5)
+    assert ros.until(lambda: healths[-1].fault == "", 0.9)

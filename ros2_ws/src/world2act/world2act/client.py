@@ -55,7 +55,7 @@ class GraphClient:
         """Set up an episode of the simulator. Raises GraphError when it is refused."""
         if not self._session.wait(self._resets.service_is_ready, 5.0):
             raise GraphError("no simulator answers on this ROS domain: only `world2act up sim` can be reset")
-        request = ResetEpisode.Request(seed=seed, instruction=instruction, task_kind=kind, split=split)
+        request = ResetEpisode.Request(seed=int(seed), instruction=instruction, task_kind=kind, split=split)
         response = self._session.call(self._resets, request, timeout_s)
         if not response.ok:
             raise GraphError(response.message)
@@ -74,7 +74,7 @@ class GraphClient:
         Whatever makes this function leave early (Ctrl-C too), the goal is cancelled first.
         """
         self.wait_for_graph()
-        goal = ExecuteInstruction.Goal(instruction=instruction, timeout_seconds=timeout_s)
+        goal = ExecuteInstruction.Goal(instruction=instruction, timeout_seconds=float(timeout_s))
         if not_before is not None:
             goal.not_before = not_before
         sent = self._actions.send_goal_async(goal, feedback_callback=lambda message: on_feedback(message.feedback))

@@ -55,12 +55,12 @@ class Episode:
     @property
     def skill_success(self) -> list[bool]:
         """Whether each skill of the task was achieved in its turn."""
-        return list(self._judge.achieved)
+        return [bool(achieved) for achieved in self._judge.achieved]
 
     @property
     def success(self) -> bool:
         """Whether the whole task is achieved as the world stands now."""
-        return self._judge.success()
+        return bool(self._judge.success())
 
 
 def make_task(request: EpisodeRequest) -> Task:

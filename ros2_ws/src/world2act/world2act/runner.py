@@ -38,6 +38,8 @@ def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | No
     EventsExecutor.spin() does not call callbacks in every rclpy, so this is a loop over spin_once.
     """
     stop = _StopRequest()
+    # A node's own thread (inference) and the executor take turns: at Python's default of 5 ms a picture would wait.
+    sys.setswitchinterval(0.001)
     rclpy.init(args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()
