@@ -7,6 +7,7 @@ import gc
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from std_msgs.msg import String
 
 from world2act import topics
@@ -117,14 +118,16 @@ def test_a_refusal_says_why_and_can_be_repaired(ros, node: Recorder) -> None:
     assert node.trigger_configure() == SUCCESS
 
 
-def test_a_condition_is_reported_at_once_and_once(ros, node: Recorder) -> None:
+def test_a_condition_is_reported_at_once(ros) -> None:
     healths: list[NodeHealth] = []
     listener = ros.add(Node("listener", context=ros.context))
-    listener.create_subscription(NodeHealth, topics.NODE_HEALTH, healths.append, topics.reliable())
-    assert ros.until(lambda: len(healths) > 0)
+    subscription = listener.create_subscription(NodeHealth, topics.NODE_HEALTH, healths.append, topics.reliable())
+    # So rarely that only what is reported at once can come.
+    node = ros.add(Recorder(context=ros.context, parameter_overrides=[Parameter("health_period", value=60.0)]))
+    assert ros.until(lambda: subscription.get_publisher_count() > 0 and node.count_subscribers(topics.NODE_HEALTH) > 0)
     node.set_condition(Condition(FAULT, "TOO_HOT", "it is too hot: cool it"))
-    assert ros.until(lambda: healths[-1].fault == "TOO_HOT", 0.9)
+    assert ros.until(lambda: bool(healths) and healths[-1].fault == "TOO_HOT")
     node.clear_condition("SOMETHING_ELSE")
     assert node.condition.name == "TOO_HOT"
     node.clear_condition("TOO_HOT")
-    assert ros.until(lambda: healths[-1].fault == "", 0.9)
+    assert ros.until(lambda: healths[-1].fault == "")

@@ -36,6 +36,7 @@ from world2act_interfaces.msg import ActionChunk, Observation, Skill
 
 OUTPUT_INVALID = "POLICY_OUTPUT_INVALID"
 CONTRACT_MISMATCH = "CONTRACT_MISMATCH"
+ROBOT_UNKNOWN = "ROBOT_UNKNOWN"
 SKILL_STALE = "SKILL_STALE"
 
 
@@ -46,6 +47,11 @@ class VlaPolicy(ManagedNode):
         BUNDLE_PARAMETER,
         Parameter("provider", "cpu", "What runs the network", choices=("auto", "cpu", "cuda", "tensorrt")),
         Parameter("threads", 1, "Threads of one inference; 0 lets the engine choose", "", 0, 256),
+        Parameter(
+            "require_robot_contract",
+            True,
+            "True: infer nothing before the arm's driver has said on robot_contract what it is, and it fits the bundle",
+        ),
         Parameter(
             "skill_timeout", 3.0, "Without word from the planner for this long nothing is inferred", "s", 0.5, 60.0
         ),
@@ -146,10 +152,14 @@ class VlaPolicy(ManagedNode):
         with self._wake:
             while self._running:
                 job = self._schedule.due()
-                if job is not None and self.condition.name != CONTRACT_MISMATCH and self._skill_is_fresh():
+                if job is not None and self._robot_fits() and self._skill_is_fresh():
                     return job
                 self._wake.wait(timeout=0.5)
         return None
+
+    def _robot_fits(self) -> bool:
+        known = self._robot is not None or not self.values.flag("require_robot_contract")
+        return known and self.condition.name != CONTRACT_MISMATCH
 
     def _skill_is_fresh(self) -> bool:
         # In lockstep the planner's acknowledgement is what counts, and the wall clock must decide nothing.
@@ -194,7 +204,13 @@ class VlaPolicy(ManagedNode):
         self.meters.tick("chunk")
 
     def refresh_condition(self) -> None:
-        """Say so when the planner fell silent in the middle of a plan."""
+        """Say so when the robot has not said what it is, or the planner fell silent in the middle of a plan."""
+        if not self._robot_fits():
+            if self.condition.name != CONTRACT_MISMATCH:
+                text = "nothing has come on robot_contract: is the arm's driver running? Nothing is inferred before"
+                self.set_condition(Condition(DEGRADED, ROBOT_UNKNOWN, text))
+            return
+        self.clear_condition(ROBOT_UNKNOWN)
         skill = self._schedule.skill
         if skill is not None and skill.active and not self._skill_is_fresh():
             text = f"no word from skill_planner for {self.meters.age_s('skill'):.1f} s: is it still running?"

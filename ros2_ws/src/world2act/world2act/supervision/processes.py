@@ -16,6 +16,8 @@ from pathlib import Path
 from world2act.graph import GraphSpec, NodeSpec
 
 _PR_SET_PDEATHSIG = 1
+# Loaded here and not between fork and exec, where other threads' locks may be held for ever.
+_LIBC = ctypes.CDLL(None)
 STAGES = ((signal.SIGINT, 6.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
 """How a process is asked to end: signal, and how long it may take [s]. The first lets the arm hold before it goes."""
 
@@ -110,5 +112,5 @@ def _wait(nodes: list[RunningNode], patience_s: float) -> None:
 
 def _die_with_parent() -> None:
     # A supervisor that is killed cannot clean up: the kernel then ends its nodes (Linux only).
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

@@ -85,7 +85,7 @@ class Session:
         return future.result()
 
 
-def graph_nodes(session: Session, names: frozenset[str], seconds: float = 1.5) -> list[str]:
+def graph_nodes(session: Session, names: frozenset[str], seconds: float = 1.0) -> list[str]:
     """Full names of nodes called like ours on this domain; waits up to `seconds` for the first to appear."""
     found: list[str] = []
 

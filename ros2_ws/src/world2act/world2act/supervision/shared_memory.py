@@ -23,16 +23,24 @@ def segments(folder: Path = SHARED_MEMORY) -> list[Path]:
     return found
 
 
-def remove_dead_segments(folder: Path = SHARED_MEMORY) -> list[Path]:
-    """Remove this user's Fast DDS files that no process has open or mapped; returns what was removed.
+def dead_segments(folder: Path = SHARED_MEMORY) -> list[Path]:
+    """This user's Fast DDS files that no process has open or mapped.
 
-    A file that is locked, or whose owner cannot be seen from here (another container), is left alone.
+    A file that is locked belongs to somebody, even if that process cannot be seen from here (another container).
     """
+    found = segments(folder)
     alive = _used_files()
+    return [
+        path
+        for path in found
+        if not (str(path) in alive or _locked(path) or _locked(path.with_name(f"{path.name}_el")))
+    ]
+
+
+def remove_dead_segments(folder: Path = SHARED_MEMORY) -> list[Path]:
+    """Remove the files of `dead_segments`; returns what was removed."""
     removed = []
-    for path in segments(folder):
-        if str(path) in alive or _locked(path) or _locked(path.with_name(f"{path.name}_el")):
-            continue
+    for path in dead_segments(folder):
         with contextlib.suppress(OSError):
             path.unlink()
             removed.append(path)
