@@ -42,7 +42,7 @@ class CollectConfig:
     """Record scripted demonstrations. Running the same command again continues where it stopped."""
 
     out: Path = Path("data/tabletop")
-    episodes: int = 3000
+    episodes: int = 1594
     """Episodes in the dataset in the end, successful and failed together."""
     workers: int = 2
     first_seed: int = 100_000

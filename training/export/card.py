@@ -11,12 +11,14 @@ from world2act_core.manifest import SplitMetric
 
 CARD = "card.md"
 
-COMMANDS = """```
+COMMANDS = """The recipe (`python -m training recipe`) runs these steps:
+
+```
 python -m training collect --out data/tabletop
 python -m training cache --dataset data/tabletop
 python -m training vla --cache data/tabletop/cache-96 --out runs/{name}
 python -m training export --checkpoint runs/{name} --out models/{name}
-python -m training evaluate --bundle models/{name} --update-bundle
+python -m training evaluate --bundle models/{name} --splits all --update-bundle
 ```"""
 
 
@@ -24,7 +26,8 @@ def write_card(
     folder: Path, name: str, training: Mapping[str, Any], metrics: Mapping[str, Mapping[str, SplitMetric]]
 ) -> None:
     """Write ``card.md`` into a bundle's folder. Its checksum is in the manifest: write that afterwards."""
-    rows = [f"| {key} | {value} |" for key, value in training.items()]
+    rows = [f"| {key} | {value} |" for key, value in training.items() if key != "history"]
+    history = [f"    {line}" for line in training.get("history", ())]
     lines = [
         f"# {name}",
         "",
@@ -36,6 +39,7 @@ def write_card(
         "",
         COMMANDS.format(name=name),
         "",
+        *(["These weights came from:", "", *history, ""] if history else []),
         "| training | |",
         "|---|---|",
         *rows,

@@ -43,6 +43,8 @@ class PolicyExportConfig:
     text_encoder: Path = Path("models/text-encoder-minilm-l6-int8")
     samples: int = 16
     """Recorded and random inputs each that the graph is compared with torch on."""
+    history: tuple[str, ...] = ()
+    """Commands that made the checkpoint, for manifest and card; default: what the checkpoint recorded."""
 
 
 class ExportedPolicy(nn.Module):
@@ -75,6 +77,7 @@ def export_policy(config: PolicyExportConfig) -> None:
         shutil.copyfile(graph, config.out / "policy.onnx")
     model.contract.to_yaml(config.out / "contract.yaml")
     training = training_facts(model, info)
+    training["history"] = list(config.history) or list(info.get("history", []))
     write_card(config.out, config.name, training, {})
     write_bundle_manifest(config, training)
     size = (config.out / "policy.onnx").stat().st_size / 2**20

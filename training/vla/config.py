@@ -34,7 +34,7 @@ class LossConfig:
     gripper: float = 1.0
     """Extra weight of the gripper entry relative to one other action entry."""
     done: float = 0.1
-    target: float = 1.0
+    target: float = 3.0
     """Weight of the distance (in decimetres) to the target's and support's true positions."""
     language: float = 0.05
     flow_draws: int = 4
@@ -61,7 +61,7 @@ class SamplingConfig:
 
     pick: float = 1.0
     place: float = 1.0
-    stack: float = 1.5
+    stack: float = 2.5
     near_gripper: float = 2.0
     """Factor for frames within ``near_frames`` of an opening or closing of the gripper."""
     near_frames: int = 4
@@ -81,7 +81,7 @@ class VlaTrainConfig:
     cache: Path = Path("data/tabletop/cache-96")
     out: Path = Path("runs/tabletop-nano")
     text_encoder: Path = Path("models/text-encoder-minilm-l6-int8")
-    minutes: float = 60.0
+    minutes: float = 66.0
     """Training time after which the schedule ends; ignored when ``steps`` is set."""
     steps: int = 0
     batch: int = 256
@@ -90,7 +90,7 @@ class VlaTrainConfig:
     language_steps: int = 1500
     """Steps in which the language adapter alone learns what the sentences ask for, before the training proper."""
     warmup_steps: int = 150
-    cosine_tail: float = 0.45
+    cosine_tail: float = 0.4
     """Share of the schedule, at its end, in which the learning rate falls."""
     weight_decay: float = 0.02
     clip: float = 1.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import signal
+import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -46,6 +47,7 @@ def train(config: VlaTrainConfig) -> Path:
         labels = skill_labels(cache.contract, index)
         share = pretrain_language(trainer.model, texts, labels, config.language_steps, config.seed)
         print(f"language adapter: {share:.1%} of {len(texts.embeddings)} sentences read right")
+    trainer.history.append(f"from step {trainer.step}: python -m training {' '.join(sys.argv[1:])}")
     source = BatchSource(cache, index, texts, config.sampling, config.augment, config.batch, config.seed)
     with TrainReport(config.out, config.log_every) as report:
         report.describe(trainer.model, index, trainer.step)
@@ -83,6 +85,7 @@ class Trainer:
         self.optimiser = _optimiser(self.model, config)
         self.step = 0
         self.seconds = 0.0
+        self.history: list[str] = []
         self.data = {"episodes": index.episodes, "frames": len(index.frames), "skills": len(index.skills)}
 
     @property
@@ -134,6 +137,7 @@ class Trainer:
             "config": _jsonable(dataclasses.asdict(self.config)),
             "contract": self.contract.to_text(),
             "data": self.data,
+            "history": self.history,
             "torch": torch.__version__,
         }
         return save_checkpoint(self.config.out, self.step, tensors, info)
@@ -147,6 +151,7 @@ class Trainer:
         _load_optimiser(self.model, self.optimiser, read_tensors(folder, "optimiser"))
         self.step = int(info["step"])
         self.seconds = float(info["seconds"])
+        self.history = list(info.get("history", []))
 
     def start_from(self, folder: Path) -> None:
         """Take the averaged weights and the normalisation of another run; step and schedule start at zero."""
