@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -77,7 +76,6 @@ class TabletopWorld:
 
     def __init__(self, config: WorldConfig | None = None) -> None:
         self.config = config or WorldConfig()
-        _quieten_robosuite()
         self._env = TabletopEnv(self.config.robot, decimate=self.config.render != "stock")
         self._env.reset()
         self.model: mujoco.MjModel = self._env.mj_model
@@ -223,8 +221,3 @@ class TabletopWorld:
                     data.ctrl[actuators] = np.clip(command, limits[:, 0], limits[:, 1])
             mujoco.mj_step2(model, data)
         mujoco.mj_forward(model, data)
-
-
-def _quieten_robosuite() -> None:
-    """robosuite logs each controller file it loads; that is noise in a robot's log."""
-    logging.getLogger("robosuite_logs").setLevel(logging.ERROR)

@@ -12,6 +12,7 @@ from rich.console import Console
 from world2act.cli.demo import Demo
 from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
+from world2act.cli.evaluate import Evaluate
 from world2act.cli.reset import Reset
 from world2act.cli.up import Up
 from world2act.errors import ConfigurationError, GraphError
@@ -21,6 +22,7 @@ Command = (
     Annotated[Up, tyro.conf.subcommand("up")]
     | Annotated[Do, tyro.conf.subcommand("do")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Reset, tyro.conf.subcommand("reset")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )

@@ -9,10 +9,13 @@ from functools import partial
 from sensor_msgs.msg import Image
 
 from world2act import topics
-from world2act.conversions import image_from_message, stamp_to_ns
+from world2act.conversions import image_from_message, seconds_to_ns, stamp_to_ns
 from world2act.supervision.session import Session
 from world2act_core.types import ImageArray
 from world2act_interfaces.msg import ActionChunk, ArmCommand, EpisodeStatus, Skill
+
+CHUNK_S = 0.4
+"""Simulated time for which the last chunk is still executed after an instruction has ended."""
 
 OnPictures = Callable[[ImageArray, ImageArray], None]
 
@@ -24,7 +27,7 @@ class Observer:
         self._lockstep = lockstep
         self._on_pictures = on_pictures
         self._pictures: dict[str, tuple[int, ImageArray]] = {}
-        self._shown_ns = 0
+        self.shown_ns = 0
         self._seen_s: dict[int, float] = {}
         self._commanded = -1
         self.skill = ""
@@ -47,9 +50,9 @@ class Observer:
         self._pictures[camera] = (stamp_ns, image_from_message(message))
         if len(self._pictures) < 2 or len({stamp for stamp, _ in self._pictures.values()}) > 1:
             return
-        if stamp_ns == self._shown_ns:
+        if stamp_ns == self.shown_ns:
             return
-        self._shown_ns = stamp_ns
+        self.shown_ns = stamp_ns
         self._seen_s = {stamp_ns: time.perf_counter(), **dict(list(self._seen_s.items())[:8])}
         self._on_pictures(self._pictures["scene"][1], self._pictures["wrist"][1])
 
@@ -86,3 +89,10 @@ class Observer:
     def status_ns(self) -> int:
         """Stamp of the newest status; 0 before the first."""
         return stamp_to_ns(self.status.header.stamp) if self.status is not None else 0
+
+    def final_success(self, session: Session, reset_ns: int) -> bool:
+        """The judge's word once the last chunk has been executed; call it when the instruction has ended."""
+        session.wait(lambda: False, 0.2)  # the last chunk's message may come after the goal's result
+        end_ns = max(self.last_chunk_ns, reset_ns) + seconds_to_ns(CHUNK_S)
+        session.wait(lambda: self.status_ns >= end_ns, 5.0)
+        return self.status is not None and bool(self.status.success)

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 
 from world2act.client import GraphClient
-from world2act.conversions import seconds_to_ns, stamp_to_ns
+from world2act.conversions import stamp_to_ns
 from world2act.demo.episodes import DemoEpisode
 from world2act.demo.observer import Observer
 from world2act.demo.results import EpisodeResult
@@ -18,8 +18,6 @@ from world2act.demo.video import VideoWriter, compose
 from world2act.supervision.supervisor import Supervisor
 from world2act_core.types import ImageArray
 
-CHUNK_S = 0.4
-"""Simulated time for which the last chunk is still executed after an instruction has ended."""
 ENDING_FRAMES = 8
 
 
@@ -53,7 +51,7 @@ class Show:
         answer = self._client.reset(episode.seed, episode.instruction)
         self._began_s = time.monotonic()
         outcome = self._client.execute(episode.instruction, tick=self._tick, not_before=answer.sim_time)
-        success = self._final_success(stamp_to_ns(answer.sim_time))
+        success = self.observer.final_success(self._supervisor.session, stamp_to_ns(answer.sim_time))
         self._ending(success)
         return EpisodeResult(
             instruction=episode.instruction, skills=list(answer.skill_prompts), seed=episode.seed, success=success,
@@ -65,14 +63,6 @@ class Show:
         self._supervisor.check()
         if self._live is not None:
             self._live.update(self._table())
-
-    def _final_success(self, reset_ns: int) -> bool:
-        """The judge's word once the last chunk has been executed."""
-        session, observer = self._supervisor.session, self.observer
-        session.wait(lambda: False, 0.2)  # the last chunk's message may come after the goal's result
-        end_ns = max(observer.last_chunk_ns, reset_ns) + seconds_to_ns(CHUNK_S)
-        session.wait(lambda: observer.status_ns >= end_ns, 5.0)
-        return observer.status is not None and bool(observer.status.success)
 
     def _record(self, scene: ImageArray, wrist: ImageArray) -> None:
         if self._title:
