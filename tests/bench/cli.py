@@ -20,6 +20,7 @@ from tests.bench.table import show
 from world2act_core.files import atomic_write_text
 
 EXIT_INTERRUPTED = 130
+LOG_WIDTH = 150
 SECTION_TIMEOUT_S = 240.0
 ENDING_S = 30.0
 """How long a section that was told to end may take: it has a graph to bring down."""
@@ -36,7 +37,7 @@ def main() -> int:
 def _main() -> int:
     os.chdir(ROOT)
     settings = tyro.cli(Settings, prog="python -m tests.bench")
-    console = Console()
+    console = _console()
     names = [name for name in settings.only.split(",") if name]
     unknown = [name for name in names if name not in SECTIONS]
     if unknown or not names:
@@ -50,6 +51,12 @@ def _main() -> int:
     show(console, sections)
     console.print(f"{settings.out} after {time.monotonic() - began:.0f} s on {environment['machine']}", markup=False)
     return 1 if any(section.error for section in sections) else 0
+
+
+def _console() -> Console:
+    """A console that is wide enough for the tables where nothing says how wide it is, as in a log file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=LOG_WIDTH)
 
 
 def _run(name: str, settings: Settings, console: Console) -> Section:

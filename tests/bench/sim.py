@@ -43,7 +43,7 @@ def run(settings: Settings) -> Section:
         )
         _compare_pictures(section, settings, fast, same)
         section.stages += _stages(fast.call("stages", settings.pick(80, 10)))
-    section.notes.append("one process per world, one thread, software rendering unless the machine has a GPU's EGL")
+    section.notes.append("one process per world, all with the same OpenGL; only one of them works at a time")
     return section
 
 
