@@ -32,6 +32,14 @@ def test_package_xml_names_the_package_and_a_build_type(package: str) -> None:
     assert re.fullmatch(r"[\w.+-]+@[\w-]+(\.[\w-]+)*\.[a-z]{2,}", maintainer.get("email", ""))
 
 
+def test_one_maintainer_everywhere() -> None:
+    found = {f"{package}/package.xml": manifest(package).find("maintainer").get("email") for package in PACKAGES}
+    for package in PYTHON_PACKAGES:
+        text = (ROOT / "ros2_ws/src" / package / "setup.py").read_text()
+        found |= {f"{package}/setup.py {key}": value for key, value in re.findall(r'(\w+_email)="([^"]+)"', text)}
+    assert len(set(found.values())) == 1, found
+
+
 def test_all_versions_are_the_same() -> None:
     versions = {package: manifest(package).findtext("version") for package in PACKAGES}
     for package in PYTHON_PACKAGES:

@@ -20,19 +20,24 @@ DROP_M = 0.02
 
 
 def make_bundle(
-    folder: Path, robot: str = "Panda", done_below_m: float = 0.02, nan_below_m: float | None = None
+    folder: Path,
+    robot: str = "Panda",
+    done_below_m: float = 0.02,
+    nan_below_m: float | None = None,
+    rows: int | None = None,
 ) -> Path:
     """A bundle in folder/tiny, its text encoder beside it.
 
     done_below_m: `done` is 1 when the end effector is lower than this in the base frame; nan_below_m: below this height
-    every action is NaN (None: never).
+    every action is NaN (None: never); rows: so many actions come out, without being declared (None: as the contract
+    says).
     """
     contract = tabletop_contract(robot)
     bundle, encoder = folder / "tiny", folder / "encoder"
     bundle.mkdir(parents=True)
     encoder.mkdir()
     contract.to_yaml(bundle / "contract.yaml")
-    onnx.save(_policy(contract, done_below_m, nan_below_m), str(bundle / "policy.onnx"))
+    onnx.save(_policy(contract, done_below_m, nan_below_m, rows), str(bundle / "policy.onnx"))
     _write_encoder(encoder)
     write_manifest(
         bundle, name="tiny", created="2026-01-01T00:00:00Z", licence="Apache-2.0", world2act_version="0.1.0",
@@ -41,7 +46,9 @@ def make_bundle(
     return bundle
 
 
-def _policy(contract: Contract, done_below_m: float, nan_below_m: float | None) -> onnx.ModelProto:
+def _policy(
+    contract: Contract, done_below_m: float, nan_below_m: float | None, rows: int | None
+) -> onnx.ModelProto:
     """Actions: down by DROP_M, plus a trace of pictures, text and noise so that each of them matters."""
     steps, size = contract.chunk_length, contract.action_size
     base = np.zeros((1, steps, size), dtype=np.float32)
@@ -76,8 +83,17 @@ def _policy(contract: Contract, done_below_m: float, nan_below_m: float | None) 
         helper.make_node("Min", ["above", "zero"], ["beneath"]),
         helper.make_node("Sqrt", ["beneath"], ["poison"]),
         helper.make_node("Reshape", ["poison", "shape"], ["poison3"]),
-        helper.make_node("Add", ["moved", "poison3"], ["actions"]),
+        helper.make_node("Add", ["moved", "poison3"], ["all_actions" if rows else "actions"]),
     ]
+    if rows:
+        # So many rows plus nothing, computed from an input so that ONNX Runtime cannot foresee the shape.
+        constants |= {"rows": np.array([rows], dtype=np.int64), "from": np.array([0], dtype=np.int64)}
+        nodes += [
+            helper.make_node("Mul", ["height", "zero"], ["nothing"]),
+            helper.make_node("Cast", ["nothing"], ["no_rows"], to=TensorProto.INT64),
+            helper.make_node("Add", ["rows", "no_rows"], ["to"]),
+            helper.make_node("Slice", ["all_actions", "from", "to", "axes1"], ["actions"]),
+        ]
     for axes in ((1, 2, 3), (1,), (1, 2)):
         constants[f"axes{len(axes)}"] = np.array(axes, dtype=np.int64)
     inputs = [
@@ -90,7 +106,7 @@ def _policy(contract: Contract, done_below_m: float, nan_below_m: float | None) 
         helper.make_tensor_value_info("noise", TensorProto.FLOAT, ["batch", steps, size]),
     ]
     outputs = [
-        helper.make_tensor_value_info("actions", TensorProto.FLOAT, ["batch", steps, size]),
+        helper.make_tensor_value_info("actions", TensorProto.FLOAT, ["batch", "rows" if rows else steps, size]),
         helper.make_tensor_value_info("done", TensorProto.FLOAT, ["batch"]),
     ]
     values = [numpy_helper.from_array(value, name) for name, value in constants.items()]

@@ -12,7 +12,7 @@ setup(
     description="The ROS 2 nodes and command line of World2Act",
     license="Apache-2.0",
     maintainer="World2Act maintainers",
-    maintainer_email="maintainers@world2act.example",
+    maintainer_email="world2act@maintainers.example",
     packages=find_packages(exclude=["test"]),
     package_data={"world2act": ["py.typed", "data/*.xml"]},
     python_requires=">=3.11",

@@ -13,7 +13,8 @@ from world2act_core.words import PUNCTUATION
 __all__ = ["MAX_INSTRUCTION_CHARACTERS", "MAX_SKILLS", "GrammarPlanner", "Plan", "PlanError"]
 
 MAX_INSTRUCTION_CHARACTERS = 1000
-MAX_SKILLS = 6
+MAX_SKILLS = 8
+"""Four times "take X and put it in Y", which is read as two steps each."""
 
 _REFUSED: dict[str, tuple[PlanErrorCode, str]] = {
     "negation": ("UNKNOWN_SKILL", "'{}': I understand what to do, not what to avoid."),

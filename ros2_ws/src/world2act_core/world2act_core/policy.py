@@ -34,9 +34,11 @@ class BundlePolicy:
         return self._engine.provider
 
     def warm_up(self) -> None:
-        """Run the graph and the text encoder once or twice, so that the first chunk is not the slow one."""
-        self._engine.warm_up()
-        self._encoder.encode([""])
+        """Run everything once or twice, so that the first chunk is not the slow one; EngineError as from `act`."""
+        self._engine.warm_up(1)
+        images = {camera.name: np.zeros((camera.height, camera.width, 3), np.uint8) for camera in self.contract.cameras}
+        self.act(Observation(0.0, images, np.zeros(self.contract.state_size, np.float32)), "")
+        self._sequence = 0
 
     def act(
         self, observation: Observation, prompt: str, noise: FloatArray | None = None, skill_id: int = 0
@@ -45,10 +47,11 @@ class BundlePolicy:
 
         noise: float32 [T, A], the flow's starting point (None: zeros, always the same answer); other noise gives
         other candidates. Raises ValueError for images or state that do not fit the contract, EngineError for an
-        output that is not finite.
+        output that is not finite or not of the contract's shape.
         """
         begin = time.perf_counter()
         outputs = self._engine.infer(self._inputs(observation, prompt, noise))
+        self._check_shapes(outputs)
         self._sequence += 1
         return ActionChunk(
             sequence=self._sequence,
@@ -59,6 +62,16 @@ class BundlePolicy:
             inference_s=time.perf_counter() - begin,
             skill_id=skill_id,
         )
+
+    def _check_shapes(self, outputs: dict[str, Array]) -> None:
+        # A graph need not declare its sizes, so what it declares says less than what it gives.
+        steps = (1, self.contract.chunk_length, self.contract.action_size)
+        for name, wanted in (("actions", steps), ("done", (1,))):
+            if outputs[name].shape != wanted:
+                raise EngineError(
+                    f"{self.bundle.graph_path}: output '{name}' has shape {list(outputs[name].shape)}, "
+                    f"the contract wants {list(wanted)}"
+                )
 
     def _inputs(self, observation: Observation, prompt: str, noise: FloatArray | None) -> dict[str, Array]:
         contract = self.contract
