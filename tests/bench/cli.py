@@ -17,9 +17,9 @@ from rich.console import Console
 from tests.bench.results import Section, bench_json
 from tests.bench.settings import ROOT, SECTIONS, Settings
 from tests.bench.table import show
+from world2act.supervision.interrupts import EXIT_INTERRUPTED, raise_on_signals
 from world2act_core.files import atomic_write_text
 
-EXIT_INTERRUPTED = 130
 LOG_WIDTH = 150
 SECTION_TIMEOUT_S = 240.0
 ENDING_S = 30.0
@@ -28,6 +28,7 @@ ENDING_S = 30.0
 
 def main() -> int:
     """Returns the exit status: 0 when every section was measured, whether targets were met or not."""
+    raise_on_signals()
     try:
         return _main()
     except KeyboardInterrupt:

@@ -110,7 +110,8 @@ def _dataset(settings: Settings) -> tuple[Path, str]:
     except DatasetError:
         root = settings.work / "dataset"
         workers = len(os.sched_getaffinity(0))
-        collect(CollectConfig(out=root, episodes=EPISODES, workers=min(workers, 4), episodes_per_file=EPISODES // 2))
+        episodes = settings.pick(EPISODES, 2)
+        collect(CollectConfig(out=root, episodes=episodes, workers=min(workers, 4), episodes_per_file=EPISODES // 2))
         return root, f"there is no dataset in {settings.dataset}: episodes collected for this benchmark in {root}"
 
 

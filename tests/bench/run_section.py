@@ -14,12 +14,11 @@ from pathlib import Path
 
 from tests.bench.results import Section
 from tests.bench.settings import Settings
+from world2act.supervision.interrupts import EXIT_INTERRUPTED, raise_on_signals
 
 
 def main(arguments: list[str]) -> int:
     """Returns the exit status: 0 when the section was measured."""
-    from world2act.supervision.interrupts import EXIT_INTERRUPTED, raise_on_signals
-
     name, text, out = arguments
     raise_on_signals()
     os.environ.setdefault("MUJOCO_GL", "egl")
