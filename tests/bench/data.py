@@ -39,7 +39,7 @@ def run(settings: Settings) -> Section:
     root, note = _dataset(settings)
     reader = LeRobotReader(root)
     section.notes.append(f"{note}: {len(reader.episodes)} episodes, {len(reader)} frames, files in the page cache")
-    frames = _random_frames(reader, settings.pick(40, 4) * BLOCK)
+    frames = _random_frames(reader, settings.pick(100, 4) * BLOCK)
     locator = Locator(reader)
     default, single = OpenCvFrames(locator), OpenCvFrames(locator, threads=1)
     difference = max(
