@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -56,6 +57,20 @@ def test_ros_can_find_the_package_and_run_its_scripts(package: str) -> None:
     setup = (folder / "setup.py").read_text()
     assert "share/ament_index/resource_index/packages" in setup and "package.xml" in setup
     assert f"script_dir=$base/lib/{package}" in (folder / "setup.cfg").read_text(), "`ros2 run` looks there"
+
+
+def test_every_ros_package_that_is_imported_is_a_dependency() -> None:
+    source = ROOT / "ros2_ws/src/world2act/world2act"
+    imported = set()
+    for path in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module).partition(".")[0])
+    ros = ("rclpy", "launch", "launch_ros")
+    wanted = {name for name in imported if name in ros or name.endswith(("_msgs", "_interfaces"))}
+    assert wanted >= {"rclpy", "launch_ros", "sensor_msgs"}
+    asked = {element.text for element in manifest("world2act") if element.tag.endswith("depend")}
+    assert wanted <= asked, f"add to package.xml: {sorted(wanted - asked)}"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

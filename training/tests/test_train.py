@@ -81,6 +81,34 @@ def test_sigterm_saves_and_the_run_continues(cache: Path, tmp_path: Path) -> Non
     assert info["step"] >= 1 and info["seconds"] < 300
 
 
+KILLED_IN_STEP_FOUR = """
+import os, signal, sys
+from pathlib import Path
+from training.tests.synthetic_run import tiny_config
+from training.vla import train as module
+advance = module.Trainer.advance
+def killed(trainer, batch):
+    result = advance(trainer, batch)
+    if trainer.step == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+module.Trainer.advance = killed
+module.train(tiny_config(Path(sys.argv[1]), Path(sys.argv[2]), 6, checkpoint_minutes=0.0))
+"""
+
+
+def test_a_killed_run_continues_as_if_nothing_had_happened(cache: Path, tmp_path: Path) -> None:
+    config = tiny_config(cache, tmp_path / "killed", 6, checkpoint_minutes=0.0)
+    command = [sys.executable, "-c", KILLED_IN_STEP_FOUR, str(cache), str(config.out)]
+    assert subprocess.run(command, stdout=subprocess.DEVNULL, timeout=200).returncode == -signal.SIGKILL
+    assert read_info(latest_checkpoint(config.out))["step"] == 3
+    continued = train(config)
+    whole = train(dataclasses.replace(config, out=tmp_path / "whole", checkpoint_minutes=9.0))
+    for group in ("model", "average", "optimiser"):
+        first, second = read_tensors(whole, group), read_tensors(continued, group)
+        assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
 def test_sigkill_leaves_a_whole_checkpoint(cache: Path, tmp_path: Path) -> None:
     train(tiny_config(cache, tmp_path, 2))
     (tmp_path / ".step-00000003.tmp").mkdir()

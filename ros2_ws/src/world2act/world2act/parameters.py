@@ -64,7 +64,11 @@ class Parameter:
         kind = (
             type(self.default[0]).__name__ + " list" if isinstance(self.default, tuple) else type(self.default).__name__
         )
-        return f"{kind} in [{self.low:g}, {self.high:g}]" if self.low is not None and self.high is not None else kind
+        if self.low is None or self.high is None:
+            return kind
+        whole = isinstance(self.default, int)
+        low, high = (f"{int(value)}" if whole else f"{value:g}" for value in (self.low, self.high))
+        return f"{kind} in [{low}, {high}]"
 
 
 class ParameterValues:

@@ -44,7 +44,7 @@ class CameraIngest(ManagedNode):
         BUNDLE_PARAMETER,
         Parameter("max_skew", 0.05, "Largest difference between stamps put together (real time)", "s", 0.0, 1.0),
         Parameter("input_timeout", 1.0, "An input this long without a message is silent (real time)", "s", 0.1, 60.0),
-        Parameter("lockstep_timeout", 5.0, "The same in lockstep, where the world may be slow", "s", 0.1, 600.0),
+        Parameter("lockstep_timeout", 5.0, "The same as input_timeout, in lockstep", "s", 0.1, 600.0),
         Parameter(
             "finger_joints",
             ("finger_joint1", "finger_joint2"),

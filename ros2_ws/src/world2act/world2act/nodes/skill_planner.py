@@ -46,7 +46,7 @@ class SkillPlanner(ManagedNode):
             600.0,
         ),
         Parameter("fault_grace", 2.0, "A fault that lasts longer ends the goal (real time)", "s", 0.0, 60.0),
-        Parameter("lockstep_timeout", 30.0, "The same in lockstep, where the world may be slow", "s", 0.1, 3600.0),
+        Parameter("lockstep_timeout", 30.0, "The same as policy_timeout, in lockstep", "s", 0.1, 3600.0),
     )
 
     def __init__(self, **kwargs: Any) -> None:

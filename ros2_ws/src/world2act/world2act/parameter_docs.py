@@ -1,0 +1,59 @@
+"""`python -m world2act.parameter_docs docs/reference/parameters.md` writes the page from what each node declares."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+from world2act.base_node import COMMON_PARAMETERS
+from world2act.graph import NODE_NAMES
+from world2act.parameters import Parameter
+
+HEAD = """# Node parameters
+
+Made by `python -m world2act.parameter_docs docs/reference/parameters.md`; a test fails when it is out of date. The same
+comes from `ros2 param describe`. Every parameter is read when the node starts and fixed then: a change needs a restart.
+Values outside the range are refused with the parameter's name. `world2act up` and the launch files set the few that
+differ from the default (`world2act/graph.py`).
+"""
+
+
+def parameters_page() -> str:
+    """The whole page: one table for what all nodes have, one per node."""
+    parts = [HEAD, _table("Every node", COMMON_PARAMETERS)]
+    for name in NODE_NAMES:
+        module = importlib.import_module(f"world2act.nodes.{name}")
+        parts.append(_table(f"`{name}`", module.PARAMETERS))
+    return "\n".join(parts)
+
+
+def _table(title: str, parameters: tuple[Parameter, ...]) -> str:
+    rows = [f"## {title}", "| parameter | default | unit | allowed | meaning |", "|---|---|---|---|---|"]
+    for parameter in parameters:
+        cells = (f"`{parameter.name}`", _default(parameter), parameter.unit, parameter.allowed(), parameter.description)
+        rows.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _default(parameter: Parameter) -> str:
+    if isinstance(parameter.default, tuple):
+        return ", ".join(f"`{item}`" for item in parameter.default)
+    return f"`{parameter.default}`" if parameter.default != "" else "empty"
+
+
+def main() -> int:
+    """Write the page to the path given, or print it."""
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_text(parameters_page())
+    else:
+        print(parameters_page(), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The reference pages say what the code does: parameters, options, limits, topics, result codes."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from training.cli import COMMANDS
+from world2act import topics
+from world2act.cli.demo import EPISODES, Demo
+from world2act.cli.do import Do
+from world2act.cli.doctor import Doctor
+from world2act.cli.evaluate import Evaluate
+from world2act.cli.main import Command
+from world2act.cli.reset import Reset
+from world2act.cli.up import Up
+from world2act.parameter_docs import parameters_page
+from world2act_core.grammar import MAX_INSTRUCTION_CHARACTERS, MAX_SKILLS
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs/reference"
+INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
+SUBCOMMANDS = {"up": Up, "do": Do, "reset": Reset, "demo": Demo, "evaluate": Evaluate, "doctor": Doctor}
+POSITIONAL = {"graph", "instruction"}
+
+
+def test_the_parameters_page_is_up_to_date() -> None:
+    command = "python -m world2act.parameter_docs docs/reference/parameters.md"
+    assert (REFERENCE / "parameters.md").read_text() == parameters_page(), f"run `{command}`"
+
+
+def test_every_subcommand_is_described() -> None:
+    text = (REFERENCE / "command-line.md").read_text()
+    assert {get_args(part)[0] for part in get_args(Command)} == set(SUBCOMMANDS.values())
+    assert set(SUBCOMMANDS) == set(re.findall(r"^### world2act (\w+)", text, re.M))
+    assert set(COMMANDS) == set(re.findall(r"^\| `([\w-]+)` \|", text.split("## python -m training")[1], re.M))
+
+
+@pytest.mark.parametrize("name", sorted(SUBCOMMANDS))
+def test_exactly_the_options_there_are_are_described(name: str) -> None:
+    text = (REFERENCE / "command-line.md").read_text()
+    section = re.split(r"^##+ ", text.split(f"### world2act {name}\n")[1], flags=re.M)[0]
+    described = set(re.findall(r"^\| `--([\w-]+)` \|", section, re.M))
+    fields = {field.name for field in dataclasses.fields(SUBCOMMANDS[name])}
+    positional = POSITIONAL if name in ("up", "do") else set()
+    assert described == {field.replace("_", "-") for field in fields - positional - {"domain"}}
+    if name == "demo":
+        assert f"| `--episodes` | {EPISODES} |" in section
+
+
+def test_limits_are_the_codes() -> None:
+    limit = f"{MAX_INSTRUCTION_CHARACTERS} characters"
+    for path in (INTERFACES / "action/ExecuteInstruction.action", INTERFACES / "msg/SkillPlan.msg"):
+        assert limit in path.read_text(), path.name
+    for page in ("interfaces.md", "command-line.md"):
+        assert limit in (REFERENCE / page).read_text(), page
+    assert MAX_SKILLS == 8 and "more than eight" in (REFERENCE / "interfaces.md").read_text()
+
+
+def test_every_topic_service_and_result_code_is_listed() -> None:
+    text = (REFERENCE / "interfaces.md").read_text()
+    names = {value for key, value in vars(topics).items() if key.isupper()} | {topics.image_topic("<name>")}
+    missing = sorted(name for name in names if f"| `{name}` |" not in text)
+    assert not missing, f"docs/reference/interfaces.md says nothing about {missing}"
+    codes = re.findall(r"^uint16 ([A-Z_]+)=(\d+)", (INTERFACES / "action/ExecuteInstruction.action").read_text(), re.M)
+    listed = re.findall(r"^\| (\d+) \| `([A-Z_]+)` \|", text, re.M)
+    assert {(name, code) for code, name in listed} == set(codes)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert pages == set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text()))
