@@ -27,6 +27,7 @@ from training.data.episode import FRAME_COLUMNS, EpisodeInfo
 from training.data.lerobot_writer import STAGING, parquet_bytes, read_staged, staged_folders
 from training.data.stats import Statistics, column_statistics, merge_statistics
 from training.data.video import join_videos
+from world2act_core.contract import Contract
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ def _write_summary(root: Path, fps: int) -> None:
     frames = sum(int(row["length"]) for row in rows)
     info = {
         "codebase_version": layout.VERSION,
-        "robot_type": "panda",
+        "robot_type": _robot(root),
         "total_episodes": len(rows),
         "total_frames": frames,
         "total_tasks": len(layout.read_tasks(root)),
@@ -214,6 +215,12 @@ def _write_summary(root: Path, fps: int) -> None:
     }
     write_text_atomically(root / layout.STATS_PATH, json.dumps(_dataset_statistics(rows), indent=1))
     write_text_atomically(root / layout.INFO_PATH, json.dumps(info, indent=2))
+
+
+def _robot(root: Path) -> str:
+    """The arm's name as LeRobot writes such names, from the dataset's contract."""
+    path = root / layout.CONTRACT_PATH
+    return Contract.from_yaml(path).robot.lower() if path.exists() else "unknown"
 
 
 def _dataset_statistics(rows: list[dict[str, Any]]) -> dict[str, Statistics]:

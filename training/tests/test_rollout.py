@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import pytest
 
+from training.common import disk
 from training.common.errors import DatasetDiskFullError, EvaluationError
+from training.data import collect as collecting
 from training.data import lerobot_writer
 from training.data.cache import CacheConfig, build_cache
 from training.data.collect import CollectConfig, KindWeights, collect, kind_of_seed, known_seeds
@@ -20,6 +25,7 @@ from training.export.policy import PolicyExportConfig, export_policy
 from training.tests.synthetic_run import TEXT_ENCODER, tiny_config
 from training.vla.train import train
 from world2act_core.bundle import load_bundle
+from world2act_core.contract import Contract
 from world2act_core.policy import BundlePolicy
 from world2act_sim.world import TabletopWorld, WorldConfig
 
@@ -63,18 +69,68 @@ def test_collected_episodes_say_what_happened(dataset: Path) -> None:
         assert columns["action"].min() >= -1.0 and columns["action"].max() <= 1.0
         assert columns["target_position"][0, 0] > 0.2  # metres in front of the robot's base
         assert sum(1 for _ in reader.episode_frames(row["episode_index"], "scene")) == row["length"]
-    assert (dataset / "meta" / "contract.yaml").exists()
+    assert Contract.from_yaml(dataset / "meta" / "contract.yaml").robot == "Panda"
+    assert reader.info["robot_type"] == "panda"
 
 
 def test_full_disk_while_collecting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: TabletopWorld) -> None:
-    from training.data import collect as collecting
-
     monkeypatch.setattr(lerobot_writer, "require_free_space", lambda root, minimum: _full(root))
     monkeypatch.setitem(collecting._worker, "world", world)
     monkeypatch.setitem(collecting._worker, "config", CollectConfig(out=tmp_path, kinds=PICKS))
     with pytest.raises(DatasetDiskFullError, match=r"no space left for .* MiB free"):
         collecting._record(100_000)
     assert not list(tmp_path.glob(".staging/*"))
+
+
+def test_a_disk_that_fills_up_keeps_the_dataset_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: TabletopWorld
+) -> None:
+    """The whole command: one episode fits, then no byte does, then there is room again."""
+    # In this process, so that a fault set here is there in the worker too.
+    monkeypatch.setattr(collecting, "ProcessPoolExecutor", _NoPool)
+    monkeypatch.setattr(collecting, "_start_worker", lambda config: collecting._worker.update(config=config))
+    monkeypatch.setitem(collecting._worker, "world", world)
+    monkeypatch.setitem(collecting._worker, "config", None)
+    config = CollectConfig(out=tmp_path, episodes=1, workers=1, kinds=PICKS)
+    collect(config)
+    frames = len(LeRobotReader(tmp_path))
+
+    def no_space(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(disk.os, "fsync", no_space)
+        with pytest.raises(DatasetDiskFullError, match=r"no space left for .*00010000[12].*run the same command again"):
+            collect(replace(config, episodes=3))
+    reader = LeRobotReader(tmp_path)
+    assert len(reader) == frames and reader.frame(frames - 1, "scene").shape == (128, 128, 3)
+    reader.close()
+    collect(replace(config, episodes=2))
+    assert [row["seed"] for row in LeRobotReader(tmp_path).episodes] == [100_000, 100_001]
+
+
+class _NoPool:
+    """A pool that does its work at once, here."""
+
+    def __init__(self, workers: int, context: object, initializer: Callable[..., None], arguments: tuple) -> None:
+        initializer(*arguments)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is running."""
+
+    def submit(self, function: Callable[..., object], *arguments: object) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, wait: bool, cancel_futures: bool) -> None:
+        """Nothing is running."""
 
 
 def _full(root: Path) -> None:
