@@ -8,10 +8,15 @@ from typing import Literal
 from world2act_core.grammar import GrammarPlanner, PlanError
 from world2act_core.types import ArmTarget
 from world2act_core.vocabulary import TABLETOP_VOCABULARY
+from world2act_sim.catalogue import CONTAINERS, UNSEEN_CATEGORY_OBJECTS, VOCABULARY_OBJECTS
 from world2act_sim.judge import EpisodeJudge
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TASK_KINDS, Task, TaskKind, sample_task, task_for
 from world2act_sim.world import TabletopWorld, WorldObservation
+
+OBJECTS = tuple(spec.name for spec in (*VOCABULARY_OBJECTS, *UNSEEN_CATEGORY_OBJECTS))
+MAX_OBJECTS = 5
+"""More do not always find a place on the table."""
 
 
 class EpisodeError(ValueError):
@@ -76,9 +81,14 @@ def make_task(request: EpisodeRequest) -> Task:
     else:
         kind: TaskKind | Literal["any"] = next((known for known in TASK_KINDS if known == request.kind), "any")
         task = sample_task(kind, request.seed, unseen_category=SPLITS[request.split].unseen_category)
-    if not request.objects:
-        return task
-    wanted = tuple(dict.fromkeys((*_needed(task), *request.objects)))
+    # Checked before the world is touched: a reset that is refused must change nothing.
+    unknown = [name for name in request.objects if name not in OBJECTS and name not in CONTAINERS]
+    if unknown:
+        raise EpisodeError(f"no object called {', '.join(map(repr, unknown))}; there are: {', '.join(OBJECTS)}")
+    asked = tuple(name for name in request.objects if name in OBJECTS)
+    wanted = tuple(dict.fromkeys((*_needed(task), *asked))) if request.objects else task.objects
+    if len(wanted) > MAX_OBJECTS:
+        raise EpisodeError(f"{len(wanted)} objects ({', '.join(wanted)}) have no room; at most {MAX_OBJECTS} do")
     return Task(task.kind, task.instruction, task.skills, task.prompts, wanted)
 
 
