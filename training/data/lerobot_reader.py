@@ -17,7 +17,7 @@ from training.common.errors import DatasetError
 from training.data import layout
 from training.data.pack import episode_rows
 
-OPEN_FILES = 32  # video containers kept open for random access
+OPEN_FILES = 256  # video containers kept open for random access
 
 
 class LeRobotReader:
