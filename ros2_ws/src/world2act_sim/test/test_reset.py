@@ -65,3 +65,14 @@ def test_too_many_objects_is_a_clear_error() -> None:
     radii = {f"object {index}": 0.05 for index in range(30)}
     with pytest.raises(PlacementError, match="no room on the table for all of: object 0"):
         place_objects(np.random.default_rng(0), radii, attempts=3)
+
+
+def test_distractors_that_do_not_fit_are_left_out(world: TabletopWorld) -> None:
+    counts = set()
+    for seed in range(40):
+        task = sample_task("composite", seed)
+        if len(task.objects) == 5:
+            world.reset(seed, task, SPLITS["distractors"], render=False)
+            assert set(task.objects) <= set(world.scene.present)
+            counts.add(len(world.scene.present))
+    assert max(counts) == 8 and len(counts) > 1, counts

@@ -12,7 +12,7 @@ from world2act_sim.appearance import Appearance
 from world2act_sim.bodies import SceneBody, find_bodies
 from world2act_sim.catalogue import CATALOGUE, CONTAINERS, DISTRACTOR_OBJECTS
 from world2act_sim.gripper import GripperState
-from world2act_sim.placement import Placement, place_objects
+from world2act_sim.placement import Placement, PlacementError, place_objects
 from world2act_sim.tabletop_env import TABLE_HEIGHT, TabletopEnv
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class Scene:
         """Bring the arm, the objects, the containers, the lights and the camera into a random initial state."""
         self._appearance.apply(rng, perturbation)
         distractors = [spec.name for spec in DISTRACTOR_OBJECTS[: perturbation.distractors]]
-        self.present = (*task.objects, *distractors)
         self.containers = self._place_containers(rng)
-        placements = place_objects(rng, {name: self.bodies[name].footprint_radius for name in self.present})
+        placements = self._place(rng, list(task.objects), distractors)
+        self.present = tuple(placements)
         for name, body in self.bodies.items():
             if name in CATALOGUE:
                 self._put(body, placements.get(name))
@@ -90,6 +90,17 @@ class Scene:
         above, below = target.centre(self._data), support.centre(self._data)
         gap = target.bottom(self._data) - support.top(self._data)
         return bool(abs(gap) < 0.012 and np.linalg.norm(above[:2] - below[:2]) < 0.035)
+
+    def _place(self, rng: np.random.Generator, objects: list[str], distractors: list[str]) -> dict[str, Placement]:
+        """Poses of all objects and of as many distractors as fit; raises PlacementError when the objects do not."""
+        while True:
+            names = [*objects, *distractors]
+            try:
+                return place_objects(rng, {name: self.bodies[name].footprint_radius for name in names})
+            except PlacementError:
+                if not distractors:
+                    raise
+                distractors = distractors[:-1]
 
     def _place_containers(self, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
         placed = {}
