@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.system.conftest import Start, new_domain
 from world2act.client import GraphClient
 from world2act.conversions import stamp_to_ns
@@ -17,7 +15,6 @@ from world2act.demo.observer import Observer
 from world2act.graph import DEFAULT_BUNDLE
 
 BUNDLE = Path(__file__).parents[2] / DEFAULT_BUNDLE
-pytestmark = pytest.mark.skipif(not (BUNDLE / "manifest.yaml").is_file(), reason="models/tabletop-nano is not here")
 EPISODES = (("pick up the red cube", 2000), ("put the can in the bin", 2001), ("pick up the milk", 2002))
 
 

@@ -34,6 +34,8 @@ class RolloutConfig:
     done_threshold: float = 0.5
     consecutive: int = 2
     skill_seconds: float = 20.0
+    execute_steps: int = 0
+    """Actions of a chunk that are executed before the next inference; 0: as many as the contract says."""
     blend_seconds: float = 0.0
     wording: Literal["heldout", "train"] = "heldout"
     """Which instruction templates are drawn from."""
@@ -151,7 +153,7 @@ class _Run:
         self._chunks = ChunkSampler(contract, config.blend_seconds)
         box = WorkspaceBox(config.workspace_low, config.workspace_high)
         self._limits = ActionLimits.from_contract(contract, box)
-        self._every = contract.execute_steps
+        self._every = config.execute_steps or contract.execute_steps
         self._last: ArmTarget | None = None
 
     def to_the_end(self, record: bool) -> str:

@@ -43,26 +43,28 @@ def sample_task(
     rng = np.random.default_rng([seed, 3])
     chosen: TaskKind = TASK_KINDS[int(rng.integers(len(TASK_KINDS)))] if kind == "any" else kind
     skills = _sample_skills(chosen, rng, unseen_category)
-    needed = list(dict.fromkeys(name for skill in skills for name in (skill.target, skill.support or "")))
-    needed = [name for name in needed if name in CATALOGUE]
-    count = max(int(rng.integers(3, 6)), len(needed))
-    others = [spec.name for spec in VOCABULARY_OBJECTS if spec.name not in needed]
-    extra = rng.permutation(len(others))[: max(0, count - len(needed))]
+    objects = _objects_for(skills, rng)
     prompts = tuple(render_instruction(skill, rng, wording) for skill in skills)
     instruction = prompts[0] if len(skills) == 1 else render_composite(skills, rng, wording)
-    return Task(chosen, instruction, skills, prompts, (*needed, *(others[i] for i in extra)))
+    return Task(chosen, instruction, skills, prompts, objects)
 
 
 def task_for(skills: Sequence[Skill], instruction: str, seed: int, kind: TaskKind | None = None) -> Task:
     """A task for given skills (an instruction somebody typed), with random other objects on the table."""
     rng = np.random.default_rng([seed, 3])
-    needed = list(dict.fromkeys(n for s in skills for n in (s.target, s.support or "") if n in CATALOGUE))
-    others = [spec.name for spec in VOCABULARY_OBJECTS if spec.name not in needed]
-    count = max(int(rng.integers(3, 6)), len(needed))
-    extra = rng.permutation(len(others))[: max(0, count - len(needed))]
+    objects = _objects_for(skills, rng)
     chosen = kind or (skills[0].kind if len(skills) == 1 else "composite")
     prompts = tuple(skill.prompt for skill in skills)
-    return Task(chosen, instruction, tuple(skills), prompts, (*needed, *(others[i] for i in extra)))
+    return Task(chosen, instruction, tuple(skills), prompts, objects)
+
+
+def _objects_for(skills: Sequence[Skill], rng: np.random.Generator) -> tuple[str, ...]:
+    """What the skills need, first named first, and random others up to three to five objects in all."""
+    needed = list(dict.fromkeys(n for s in skills for n in (s.target, s.support or "") if n in CATALOGUE))
+    count = max(int(rng.integers(3, 6)), len(needed))
+    others = [spec.name for spec in VOCABULARY_OBJECTS if spec.name not in needed]
+    extra = rng.permutation(len(others))[: max(0, count - len(needed))]
+    return (*needed, *(others[i] for i in extra))
 
 
 def _sample_skills(kind: TaskKind, rng: np.random.Generator, unseen: bool) -> tuple[Skill, ...]:

@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from world2act_core.pose import action_between, state_vector
+from world2act_core.pose import MAX_ROTATION_RAD, MAX_TRANSLATION_M, action_between, state_vector
 from world2act_core.types import ArmTarget, EefPose, Observation
 from world2act_sim.perturbation import SEEN, Perturbation
 from world2act_sim.render import CameraRenderer, RenderMode, apply_fast_settings
@@ -119,8 +119,6 @@ class TabletopWorld:
 
         self.task = task or sample_task("any", seed)
         self._env.reset()
-        for controller in self._robot.part_controllers.values():
-            controller.reset_goal() if hasattr(controller, "reset_goal") else None
         self._ticks = 0
         self.scene.arrange(np.random.default_rng([seed, 7]), self.task, perturbation)
         self._settle()
@@ -131,10 +129,7 @@ class TabletopWorld:
 
         The way to the target is limited to the action limits (5 cm and 0.5 rad per component and period).
         """
-        action = action_between(self.eef_pose(), target.pose, target.gripper).astype(np.float64)
-        action[:3] /= 0.05
-        action[3:6] /= 0.5
-        self._advance(action, int(round(1.0 / (CONTROL_HZ * self.model.opt.timestep))))
+        self._move(target)
         self._ticks += 1
         return self.observe(render)
 
@@ -199,12 +194,17 @@ class TabletopWorld:
 
     def _settle(self) -> None:
         """Let objects come to rest while the arm stands still."""
-        pose = self.eef_pose()
+        here = ArmTarget(self.eef_pose(), -1.0)
         for _ in range(4):
-            action = action_between(self.eef_pose(), pose, -1.0).astype(np.float64)
-            action[:3] /= 0.05
-            action[3:6] /= 0.5
-            self._advance(action, 50)
+            self._move(here)
+
+    def _move(self, target: ArmTarget) -> None:
+        """One control period of physics towards `target`."""
+        action = action_between(self.eef_pose(), target.pose, target.gripper).astype(np.float64)
+        # robosuite's controller wants shares of its largest step.
+        action[:3] /= MAX_TRANSLATION_M
+        action[3:6] /= MAX_ROTATION_RAD
+        self._advance(action, round(1.0 / (CONTROL_HZ * self.model.opt.timestep)))
 
     def _advance(self, action: NDArray[np.float64], substeps: int) -> None:
         robot, controller, model, data = self._robot, self._robot.composite_controller, self.model, self.data
