@@ -31,10 +31,10 @@ FPS = 10
 class KindWeights:
     """How often each kind of task is drawn (relative)."""
 
-    pick: float = 0.2
+    pick: float = 0.15
     place: float = 0.3
     stack: float = 0.35
-    composite: float = 0.15
+    composite: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class CollectConfig:
     """Record scripted demonstrations. Running the same command again continues where it stopped."""
 
     out: Path = Path("data/tabletop")
-    episodes: int = 1594
+    episodes: int = 2400
     """Episodes in the dataset in the end, successful and failed together."""
     workers: int = 2
     first_seed: int = 100_000

@@ -17,6 +17,8 @@ class ModelConfig:
     coarse_layers: int = 3
     fine_keypoints: int = 32
     coarse_keypoints: int = 64
+    pointers: int = 4
+    """Places per camera that the sentence points at."""
     text_features: int = 128
     state_features: int = 64
     context: int = 320

@@ -7,6 +7,7 @@ No normalisation layers: they cost more than the convolutions on a CPU.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -57,8 +58,41 @@ class SpatialSoftmax(nn.Module):
         return torch.matmul(self.grid, functional.softmax(heat.float().flatten(1, 2), dim=1)).flatten(1)
 
 
+@dataclass(frozen=True)
+class CameraFeatures:
+    """What one camera says. Legend: B batch, K pointers, C fine channels."""
+
+    seen: torch.Tensor  # float32 [B, features]: keypoints at two scales and the coarse features' mean
+    pointed: torch.Tensor  # float32 [B, K * (C + 3)]: per pointer where (x, y), how surely, and what is there
+
+
+class Pointers(nn.Module):
+    """Places in the picture that the sentence asks about: where they are and the features found there.
+
+    The condition makes one query per pointer; its product with each cell's features is a heat map. The features read at
+    the place tell what its coordinates cannot: where inside the cell, and which way the object is turned.
+    """
+
+    def __init__(self, height: int, width: int, channels: int, condition: int, count: int) -> None:
+        super().__init__()
+        self.count = count
+        self.query = nn.Linear(condition, count * channels)
+        self.points = SpatialSoftmax(height, width)
+        self.features = count * (channels + 3)
+
+    def forward(self, cells: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        """cells [B, H, W, C], condition [B, F] -> float32 [B, :attr:`features`]."""
+        flat = cells.float().flatten(1, 2)
+        query = self.query(condition).unflatten(1, (self.count, flat.shape[-1]))
+        heat = torch.matmul(flat, query.transpose(1, 2)) * flat.shape[-1] ** -0.5
+        share = functional.softmax(heat, dim=1).transpose(1, 2)  # [B, K, H*W]
+        where = torch.matmul(share, self.points.grid.transpose(0, 1))
+        what = torch.matmul(share, flat)
+        return torch.cat([where, share.amax(dim=2, keepdim=True), what], dim=-1).flatten(1)
+
+
 class CameraEncoder(nn.Module):
-    """Picture and condition -> features [B, :attr:`features`]: keypoints at two scales and what is there on average."""
+    """Picture and condition -> :class:`CameraFeatures`."""
 
     def __init__(self, height: int, width: int, condition: int, config: ModelConfig) -> None:
         super().__init__()
@@ -76,20 +110,21 @@ class CameraEncoder(nn.Module):
         self.coarse_heat = nn.Linear(coarse, config.coarse_keypoints)
         self.fine_points = SpatialSoftmax(rows, columns)
         self.coarse_points = SpatialSoftmax(rows // 2, columns // 2)
+        self.pointers = Pointers(rows, columns, second, condition, config.pointers)
         self.features = 2 * (config.fine_keypoints + config.coarse_keypoints) + coarse
 
-    def forward(self, image: torch.Tensor, condition: torch.Tensor, mixed: bool = False) -> torch.Tensor:
-        """image [B, 3*p*p, H, W], roughly in [-1, 1]; condition [B, F] -> float32 [B, features].
+    def forward(self, image: torch.Tensor, condition: torch.Tensor, mixed: bool = False) -> CameraFeatures:
+        """image [B, 3*p*p, H, W], roughly in [-1, 1]; condition [B, F].
 
         mixed: convolve in bfloat16; where things are is always computed in float32.
         """
         with torch.autocast("cpu", torch.bfloat16) if mixed else nullcontext():
-            fine_heat, coarse_heat, average = self._maps(image, condition)
+            fine, fine_heat, coarse_heat, average = self._maps(image, condition)
         points = self.fine_points(fine_heat), self.coarse_points(coarse_heat)
-        return torch.cat([*points, average.float()], dim=-1)
+        return CameraFeatures(torch.cat([*points, average.float()], dim=-1), self.pointers(fine, condition))
 
-    def _maps(self, image: torch.Tensor, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Heat maps [B, H, W, K] at both scales and the coarse features' mean [B, C]."""
+    def _maps(self, image: torch.Tensor, condition: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Fine cells [B, H, W, C], heat maps [B, H, W, K] at both scales and the coarse features' mean [B, C]."""
         fine = self.second(functional.relu(self.first(image), inplace=True), condition)
         # Pooling, then convolving: backward of a strided convolution is ten times slower on a CPU.
         coarse = functional.avg_pool2d(fine, 2)
@@ -99,4 +134,4 @@ class CameraEncoder(nn.Module):
         coarse = coarse.permute(0, 2, 3, 1)
         raised = self.lateral(coarse).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
         fine = functional.relu(fine.permute(0, 2, 3, 1) + raised, inplace=True)
-        return self.fine_heat(fine), self.coarse_heat(coarse), coarse.mean(dim=(1, 2))
+        return fine, self.fine_heat(fine), self.coarse_heat(coarse), coarse.mean(dim=(1, 2))

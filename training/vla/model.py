@@ -49,12 +49,17 @@ class NanoVla(nn.Module):
         encoders = {c.name: CameraEncoder(c.height, c.width, text + state, config) for c in contract.cameras}
         self.cameras = nn.ModuleDict(encoders)
         found = sum(encoder.features for encoder in encoders.values())
-        self.enter = nn.Linear(found + text + state, config.context)
+        pointed = sum(encoder.pointers.features for encoder in encoders.values())
+        self.enter = nn.Linear(found + pointed + text + state, config.context)
         self.trunk = nn.ModuleList(
             [
                 nn.Sequential(nn.Linear(config.context, config.context), nn.SiLU(), _small(config.context))
                 for _ in range(config.trunk_blocks)
             ]
+        )
+        # Where target and support are is read from the pointers; the rest of what is seen may only correct it.
+        self.pointer_head = nn.Sequential(
+            nn.Linear(pointed + text + state, 256), nn.SiLU(), nn.Linear(256, 128), nn.SiLU(), nn.Linear(128, 6)
         )
         self.position_head = nn.Sequential(nn.Linear(config.context, 128), nn.SiLU(), nn.Linear(128, 6))
         self.done_head = nn.Sequential(nn.Linear(config.context + 6, 64), nn.SiLU(), nn.Linear(64, 1))
@@ -79,11 +84,12 @@ class NanoVla(nn.Module):
             encoder(self._pixels(images[name], None if colour is None else colour[name]), condition, self.mixed)
             for name, encoder in self.cameras.items()
         ]
-        context = self.enter(torch.cat([*seen, words, body], dim=-1))
+        pointed = torch.cat([camera.pointed for camera in seen], dim=-1)
+        context = self.enter(torch.cat([*(camera.seen for camera in seen), pointed, condition], dim=-1))
         for block in self.trunk:
             context = context + block(functional.silu(context))
         context = functional.silu(context)
-        positions = self.position_head(context)
+        positions = self.pointer_head(torch.cat([pointed, condition], dim=-1)) + self.position_head(context)
         context = torch.cat([context, positions], dim=-1)
         kind, target, support = self.language_heads(words).split(self._splits, dim=-1)
         return Predictions(context, self.done_head(context)[:, 0], positions, kind, target, support)

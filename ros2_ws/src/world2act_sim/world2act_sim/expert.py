@@ -26,6 +26,10 @@ RETREAT_HEIGHT_M = 0.17
 CARRY_BOTTOM_M = 0.10
 LIFT_BOTTOM_M = 0.09
 FINGER_CLEARANCE_M = 0.012
+SLOTS_M = ((-0.036, 0.0), (0.036, 0.0), (0.0, 0.04), (0.0, -0.04))
+"""Places in a container, relative to its middle, in the order of use: the fingers open along y, so neighbours along x
+stay out of their way."""
+SLOT_ROOM_M = 0.055
 
 
 def _ramp(value: float, low: float, high: float) -> float:
@@ -114,24 +118,23 @@ class ScriptedExpert:
         return self._free_slot(container[:2], target), floor, 0.016
 
     def _free_slot(self, middle: NDArray[np.float64], target: SceneBody) -> NDArray[np.float64]:
-        """The container's middle, or the corner farthest from what already lies in it."""
+        """The first place in the container where nothing lies yet, or the one farthest from what does."""
         scene, data = self._world.scene, self._world.data
         others = [scene.bodies[name].centre(data)[:2] for name in scene.present if name != target.name]
-        inside = [xy for xy in others if np.abs(xy - middle).max() < 0.09]
-        if not inside:
-            return middle
-        corners = [
-            middle + np.array(offset) for offset in ((0.035, 0.035), (0.035, -0.035), (-0.035, 0.035), (-0.035, -0.035))
-        ]
-        return max(corners, key=lambda corner: min(float(np.linalg.norm(corner - xy)) for xy in inside))
+        slots = [middle + np.array(offset) for offset in SLOTS_M]
+        room = [min((float(np.linalg.norm(slot - xy)) for xy in others), default=np.inf) for slot in slots]
+        free = [slot for slot, distance in zip(slots, room, strict=True) if distance > SLOT_ROOM_M]
+        return free[0] if free else slots[int(np.argmax(room))]
 
     def _delivered(self, skill: Skill, target: SceneBody) -> bool:
         """The object is where it belongs, whether or not the fingers still touch it."""
-        goal, floor, tolerance = self._goal(skill, target)
+        goal, floor, _ = self._goal(skill, target)
         data = self._world.data
         if skill.kind == "stack":
             error = float(np.linalg.norm(target.centre(data)[:2] - goal))
-            return error < 0.02 + tolerance and -0.012 < target.bottom(data) - floor < 0.004
+            # What is still held can be moved; what stands there, if not quite in the middle, is better left alone.
+            enough = 0.010 if self._world.scene.grasped(target.name) else 0.027
+            return error < enough and -0.012 < target.bottom(data) - floor < 0.004
         centre = self._world.scene.containers[skill.support or ""]
         error = float(np.linalg.norm(target.centre(data)[:2] - centre[:2]))
         settled = 0.03 if skill.support == "bin" else 0.020
