@@ -123,7 +123,10 @@ class LlmClient:
         from world2act_core.llm_exchange import exchange
 
         text, self._dialect = exchange(self.endpoint, messages, (schema.__name__, shape), self._dialect, cancel)
-        answer = parse_answer(text, schema)
+        try:
+            answer = parse_answer(text, schema)
+        except LlmError as error:
+            raise LlmError(error.code, f"{self.endpoint.model}: {error.message}") from None
         self._write_cached(path, messages, answer)
         return answer
 

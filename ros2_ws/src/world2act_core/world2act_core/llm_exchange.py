@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import importlib
+import json
 import math
 import os
 import random
+import re
 import threading
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from world2act_core.llm_answer import quote, read_completion
 from world2act_core.llm_error import LlmError, LlmErrorCode
 
 if TYPE_CHECKING:
     from world2act_core.llm import LlmEndpoint
+
+T = TypeVar("T")
 
 MAX_BODY_BYTES = 1 << 20
 """No plan and no list of prompts is longer; a server that sends more is broken or hostile."""
@@ -29,6 +33,7 @@ POLL_S = 0.05
 
 _MAY_PASS = (408, 409, 429)
 _NOT_UNDERSTOOD = (400, 415, 422, 501)
+_STATUS_PREFIX = re.compile(r"^Error code: \d+( - )?")
 
 
 @dataclass(frozen=True)
@@ -94,35 +99,64 @@ def exchange(
 ) -> tuple[str, Dialect]:
     """(text of the answer, dialect that worked). schema: (name, JSON schema). Raises LlmError."""
     import_openai()  # before the clock starts: on a busy machine the first import takes longer than an answer
-    conversation = _Conversation(endpoint, messages, schema, dialect, time.monotonic() + endpoint.timeout_s)
-    text = _run(_watched(conversation, cancel))
-    return text, conversation.dialect
+    conversation = _Conversation(endpoint, dialect)
+
+    async def question(client: Any) -> bytes:
+        raw = await client.chat.completions.with_raw_response.create(
+            model=endpoint.model, messages=messages, timeout=max(conversation.left_s, 0.001),
+            **conversation.dialect.options(*schema),
+        )  # fmt: skip
+        return bytes(raw.http_response.content)
+
+    return _run(_watched(conversation, conversation.run(question, read_completion), cancel)), conversation.dialect
 
 
-@dataclass
+def served_models(endpoint: LlmEndpoint) -> list[str]:
+    """Names of the models the endpoint says it serves, at most a hundred. Raises LlmError."""
+    import_openai()
+    conversation = _Conversation(endpoint, Dialect())
+
+    async def listing(client: Any) -> bytes:
+        return bytes((await client.models.with_raw_response.list()).http_response.content)
+
+    return _run(_watched(conversation, conversation.run(listing, _read_models), None))
+
+
+def _read_models(body: bytes) -> list[str]:
+    try:
+        entries = json.loads(body)["data"]
+        return [str(entry["id"])[:200] for entry in entries[:100]]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise LlmError("NONSENSE", "what came is no list of models; is the address complete (.../v1)?") from None
+
+
 class _Conversation:
-    endpoint: LlmEndpoint
-    messages: list[dict[str, str]]
-    schema: tuple[str, dict[str, Any]]
-    dialect: Dialect
-    deadline_s: float
-    last: str = field(default="")
+    """One request and its repetitions. dialect: what the server was found to understand."""
+
+    def __init__(self, endpoint: LlmEndpoint, dialect: Dialect) -> None:
+        self.endpoint = endpoint
+        self.dialect = dialect
+        self.last = ""
+        self._key = endpoint.api_key(os.environ)
+        self._deadline_s = time.monotonic() + endpoint.timeout_s
 
     @property
     def left_s(self) -> float:
-        return self.deadline_s - time.monotonic()
+        """Seconds until the time is over."""
+        return self._deadline_s - time.monotonic()
 
-    async def run(self) -> str:
+    async def run(self, request: Callable[[Any], Awaitable[bytes]], read: Callable[[bytes], T]) -> T:
         """Attempt after attempt, until there is an answer or no attempt is worth it."""
         openai = import_openai()
-        key = self.endpoint.api_key(os.environ)
-        async with _client(openai, self.endpoint, key, self.left_s) as client:
+        async with _client(openai, self.endpoint, self._key, self.left_s) as client:
             attempt = 0
             while True:
                 try:
-                    return await self._attempt(openai, client)
+                    return read(await self._attempt(openai, request(client)))
+                except LlmError as error:
+                    raise LlmError(error.code, f"{self.endpoint.base_url}: {error.message}") from None
                 except _Trouble as trouble:
-                    self.last = trouble.message.replace(key, "***") if key else trouble.message
+                    self.last = trouble.message
                     simpler = self.dialect.simpler(trouble.misunderstood) if trouble.misunderstood else None
                     if simpler is not None:
                         self.dialect = simpler
@@ -133,28 +167,26 @@ class _Conversation:
                 await asyncio.sleep(wait_s)
                 attempt += 1
 
-    async def _attempt(self, openai: Any, client: Any) -> str:
-        options = self.dialect.options(*self.schema)
+    async def _attempt(self, openai: Any, request: Awaitable[bytes]) -> bytes:
         try:
-            raw = await client.chat.completions.with_raw_response.create(
-                model=self.endpoint.model, messages=self.messages, timeout=max(self.left_s, 0.001), **options
-            )
+            return self._without_key(await request)
         except _TooLarge:
             raise _Trouble("NONSENSE", f"the answer has more than {MAX_BODY_BYTES} bytes") from None
         except openai.APITimeoutError:
             raise _Trouble("TIMEOUT", f"no answer within {self.endpoint.timeout_s:g} s") from None
         except openai.APIStatusError as error:
-            raise _status_trouble(error, self.endpoint) from None
+            said = _STATUS_PREFIX.sub("", self._without_key(str(error.message).encode(errors="replace")).decode())
+            raise _status_trouble(error, said, self.endpoint) from None
         except openai.APIConnectionError as error:
             cause = quote(str(error.__cause__ or error))
             text = f"no connection, or it broke ({cause}); is the server running?"
             raise _Trouble("UNREACHABLE", text, 0.0) from None
         except openai.OpenAIError as error:
             raise _Trouble("REFUSED", quote(str(error))) from None
-        try:
-            return read_completion(raw.http_response.content)
-        except LlmError as error:
-            raise _Trouble(error.code, error.message) from None
+
+    def _without_key(self, said: bytes) -> bytes:
+        """A server may repeat the key in what it says; nothing of it goes into messages, logs or the cache."""
+        return said.replace(self._key.encode(), b"***") if self._key else said
 
     def _pause_s(self, trouble: _Trouble, attempt: int) -> float | None:
         """Seconds until the next attempt; None when there is to be none."""
@@ -166,9 +198,9 @@ class _Conversation:
         return pause_s if pause_s < self.left_s else None
 
 
-def _status_trouble(error: Any, endpoint: LlmEndpoint) -> _Trouble:
-    """What an HTTP status means."""
-    status, said = int(error.status_code), quote(str(error.message))
+def _status_trouble(error: Any, full: str, endpoint: LlmEndpoint) -> _Trouble:
+    """What an HTTP status means. full: what the server said with it, of any length."""
+    status, said = int(error.status_code), quote(full)
     if 300 <= status < 400:
         target = quote(str(error.response.headers.get("location", "")))
         return _Trouble("REFUSED", f"HTTP {status} sends us on to {target}; if that is right, give it as base_url")
@@ -181,7 +213,7 @@ def _status_trouble(error: Any, endpoint: LlmEndpoint) -> _Trouble:
     if status == 404:
         model = quote(endpoint.model)
         return _Trouble("REFUSED", f"HTTP 404: {said}; is {model} served there, and the address complete?")
-    misunderstood = str(error.message)[:2000].lower() or "?"
+    misunderstood = full[:2000].lower() or "?"
     return _Trouble("REFUSED", f"HTTP {status}: {said}", None, misunderstood if status in _NOT_UNDERSTOOD else "")
 
 
@@ -238,9 +270,9 @@ def _client(openai: Any, endpoint: LlmEndpoint, key: str, timeout_s: float) -> A
     )
 
 
-async def _watched(conversation: _Conversation, cancel: threading.Event | None) -> str:
+async def _watched(conversation: _Conversation, work: Coroutine[Any, Any, T], cancel: threading.Event | None) -> T:
     """Run it, and break it off, wherever it stands, when time is over or nobody wants the answer any more."""
-    task = asyncio.ensure_future(conversation.run())
+    task = asyncio.ensure_future(work)
     try:
         while not task.done():
             if cancel is not None and cancel.is_set():
@@ -256,7 +288,7 @@ async def _watched(conversation: _Conversation, cancel: threading.Event | None) 
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _run(work: Coroutine[Any, Any, str]) -> str:
+def _run(work: Coroutine[Any, Any, T]) -> T:
     """asyncio.run, which at its end would also wait for a name server that does not answer."""
     loop = asyncio.new_event_loop()
     try:
