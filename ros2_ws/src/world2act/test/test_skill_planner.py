@@ -205,8 +205,11 @@ def test_while_the_model_thinks_the_node_lives_answers_and_can_be_canceled(start
         goal.cancel_goal_async()
         name, answer = others.outcome(result)
         assert name == "CANCELED" and "thinking" in answer.message and answer.skills_total == 0
-        others.send(UNUSUAL)
+        result = others.send(UNUSUAL)
         assert others.ros.until(lambda: others.skills[-1].active, 60.0), "it plans the next one"
+        others.chunk(0.9)
+        others.chunk(0.9)
+        assert others.outcome(result)[0] == "NONE"
 
 
 def test_the_goals_own_limit_holds_while_the_model_thinks(start: Callable[..., Others]) -> None:
@@ -244,6 +247,7 @@ def test_without_a_usable_answer_the_grammar_plans_and_people_are_told(
         others = with_model(start, server, llm_timeout=3.0 if reply is THINKS_LONG else 120.0, llm_retries=0)
         result = others.send("pick up the can")
         assert others.ros.until(lambda: others.skills[-1].active, 60.0)
+        assert others.ros.until(lambda: bool(others.plans))
         assert others.skills[-1].prompt == "pick up the can" and others.plans[-1].planner == "grammar"
         condition = others.planner.condition
         assert condition.name == "LLM_UNUSED" and said in condition.message
