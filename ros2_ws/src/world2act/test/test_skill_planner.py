@@ -219,6 +219,20 @@ def test_the_goals_own_limit_holds_while_the_model_thinks(start: Callable[..., O
         assert name == "SKILL_TIMEOUT" and "still thinking" in answer.message
 
 
+def test_a_bug_in_the_planner_ends_the_goal_and_not_the_node(
+    start: Callable[..., Others], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> None:
+        raise KeyError("oops")
+
+    with ScriptedLlm([PLANNED]) as server:
+        others = with_model(start, server)
+        monkeypatch.setattr(others.planner._planner, "plan", broken)
+        name, answer = others.outcome(others.send(UNUSUAL))
+        assert name == "INTERNAL" and "log of skill_planner" in answer.message
+        assert others.outcome(others.send(UNUSUAL))[0] == "INTERNAL", "it goes on listening"
+
+
 def test_deactivation_ends_the_thinking(start: Callable[..., Others]) -> None:
     with ScriptedLlm([THINKS_LONG]) as server:
         others = with_model(start, server)

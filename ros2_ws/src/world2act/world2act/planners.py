@@ -1,10 +1,8 @@
-"""The planners skill_planner can use. A planner turns an instruction into a Plan or raises PlanError."""
+"""The planners skill_planner can use: which there are, their parameters, and how one is made from these."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
-from typing import Protocol
 
 from world2act.errors import ConfigurationError
 from world2act.graph import DEFAULT_LLM_BASE_URL
@@ -12,7 +10,6 @@ from world2act.parameters import Parameter, ParameterValues
 from world2act_core.grammar import GrammarPlanner
 from world2act_core.llm import DEFAULT_KEY_VARIABLE, LlmClient, LlmEndpoint, LlmError, require_openai
 from world2act_core.llm_planner import LlmPlanner
-from world2act_core.plan import Plan
 from world2act_core.vocabulary import Vocabulary
 
 PLANNERS = ("grammar", "llm")
@@ -33,34 +30,19 @@ PLANNER_PARAMETERS = (
 )
 
 
-class Planner(Protocol):
-    """Instruction -> Plan, at once."""
-
-    def plan(self, instruction: str) -> Plan:
-        """The skills for an instruction; PlanError when it cannot be carried out."""
-        ...
-
-
-class SlowPlanner(Planner, Protocol):
-    """A planner that may take seconds, and can be told from another thread to stop thinking."""
-
-    def plan(self, instruction: str, cancel: threading.Event | None = None) -> Plan:
-        """As Planner.plan; soon after `cancel` is set it returns or raises, whatever."""
-        ...
-
-
-def make_planner(name: str, vocabulary: Vocabulary) -> Planner:
-    """The planner called `name` that answers at once. Raises ValueError for any other name."""
-    if name == "grammar":
-        return GrammarPlanner(vocabulary)
-    raise ValueError(f"no planner {name!r}; there are: {', '.join(PLANNERS)}")
-
-
-def make_slow_planner(values: ParameterValues, vocabulary: Vocabulary) -> SlowPlanner:
-    """The language-model planner of a node's parameters. Nothing is asked yet: the server may come up later.
+def make_planner(values: ParameterValues, vocabulary: Vocabulary) -> GrammarPlanner | LlmPlanner:
+    """The planner of a node's parameters: the grammar answers at once, a language model blocks while it thinks.
 
     Raises ConfigurationError when the parameters cannot work or the openai package is missing.
     """
+    if values.text("planner") == "grammar":
+        return GrammarPlanner(vocabulary)
+    folder = values.text("llm_cache")
+    # Nothing is asked yet: the server may come up later.
+    return LlmPlanner(vocabulary, LlmClient(_endpoint(values), Path(folder) if folder else None))
+
+
+def _endpoint(values: ParameterValues) -> LlmEndpoint:
     try:
         endpoint = LlmEndpoint(
             base_url=values.text("llm_base_url"),
@@ -77,5 +59,4 @@ def make_slow_planner(values: ParameterValues, vocabulary: Vocabulary) -> SlowPl
         raise ConfigurationError(
             f"planner llm: {error.message}", "install it, or use planner grammar, which needs nothing"
         ) from error
-    folder = values.text("llm_cache")
-    return LlmPlanner(vocabulary, LlmClient(endpoint, Path(folder) if folder else None))
+    return endpoint

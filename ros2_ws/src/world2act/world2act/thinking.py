@@ -1,18 +1,18 @@
-"""A plan in the making: a slow planner at work in a thread of its own, so that the node goes on meanwhile."""
+"""A plan in the making: a language model asked in a thread of its own, so that the node goes on meanwhile."""
 
 from __future__ import annotations
 
 import threading
 import time
 
-from world2act.planners import SlowPlanner
+from world2act_core.llm_planner import LlmPlanner
 from world2act_core.plan import Plan, PlanError
 
 
 class Thinking:
     """One instruction that is being planned, from now on. Ask `outcome` now and then."""
 
-    def __init__(self, planner: SlowPlanner, instruction: str) -> None:
+    def __init__(self, planner: LlmPlanner, instruction: str) -> None:
         self.instruction = instruction
         self.began_s = time.monotonic()
         self._cancel = threading.Event()
@@ -43,7 +43,7 @@ class Thinking:
         """Wait for the thread, after give_up."""
         self._thread.join(timeout_s)
 
-    def _work(self, planner: SlowPlanner) -> None:
+    def _work(self, planner: LlmPlanner) -> None:
         try:
             self._outcome = planner.plan(self.instruction, self._cancel)
         except PlanError as error:

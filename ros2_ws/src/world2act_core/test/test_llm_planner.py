@@ -107,6 +107,7 @@ def test_without_an_answer_the_grammar_plans(code: Any) -> None:
 def test_the_models_refusal_keeps_its_name_and_says_what_can_be_asked_for(problem: str) -> None:
     error = refusal(said(problem=problem, explanation="There is no\nunicorn\x1b[31m here."))
     assert error.code == problem and "'There is no unicorn [31m here.'" in error.message and "I can:" in error.message
+    assert not error.note, "a model that refuses has done its work"
     assert Model(said(PICK, problem=problem)).planner.plan("pick up the red cube").skills == (
         Skill("pick", "red cube"),
     )

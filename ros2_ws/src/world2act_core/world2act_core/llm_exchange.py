@@ -31,6 +31,9 @@ BACK_OFF_S, MAX_BACK_OFF_S = 0.25, 8.0
 POLL_S = 0.05
 """How often a running question looks at the clock and at `cancel`."""
 
+GOODBYE_S = 1.0
+"""How long a connection may take to close once nobody wants its answer."""
+
 _MAY_PASS = (408, 409, 429)
 _NOT_UNDERSTOOD = (400, 415, 422, 501)
 _STATUS_PREFIX = re.compile(r"^Error code: \d+( - )?")
@@ -284,8 +287,7 @@ async def _watched(conversation: _Conversation, work: Coroutine[Any, Any, T], ca
             await asyncio.wait({task}, timeout=min(max(conversation.left_s, 0.001), POLL_S))
         return task.result()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await _end({task})
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
@@ -294,10 +296,15 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return loop.run_until_complete(work)
     finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(_end(asyncio.all_tasks(loop)))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel what still runs, and wait for it a moment only: a polite goodbye to a dead server may take for ever."""
+    running = {task for task in tasks if not task.done()}
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running, timeout=GOODBYE_S)

@@ -137,7 +137,7 @@ class LlmPlanner:
             plan = self._grammar.plan(instruction)
         except PlanError as error:
             if refused is not None:
-                raise PlanError(refused.code, refused.message, note) from None
+                raise refused from None  # the model did its work, so there is nothing to note
             raise PlanError(error.code, f"{error.message} ({note})", note) from None
         return Plan(plan.instruction, plan.skills, plan.planner, note)
 

@@ -34,7 +34,7 @@ class Plan:
 class PlanError(ValueError):
     """An instruction that cannot be planned: `code` for programs, the message for the person who typed it.
 
-    note: as in Plan.
+    note: why the planner that was asked for was of no use.
     """
 
     def __init__(self, code: PlanErrorCode, message: str, note: str = "") -> None:

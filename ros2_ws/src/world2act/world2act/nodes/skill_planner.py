@@ -16,9 +16,10 @@ from world2act.conversions import error_code, ns_to_stamp, skill_to_message, sta
 from world2act.goal_run import GoalRun, SequencerSettings
 from world2act.health import DEGRADED, FAULT, Condition, wall_time
 from world2act.parameters import Parameter
-from world2act.planners import PLANNER_PARAMETERS, make_planner, make_slow_planner
+from world2act.planners import PLANNER_PARAMETERS, make_planner
 from world2act.runner import run_node
 from world2act.thinking import Thinking
+from world2act_core.llm_planner import LlmPlanner
 from world2act_core.plan import Plan, PlanError
 from world2act_interfaces.action import ExecuteInstruction
 from world2act_interfaces.msg import ActionChunk, NodeHealth, Skill, SkillPlan
@@ -64,11 +65,7 @@ class SkillPlanner(ManagedNode):
     def setup(self) -> None:
         """Read the vocabulary and offer the action."""
         vocabulary = read_contract(self.values.text("bundle")).vocabulary
-        # A model takes seconds to answer and thinks in a thread of its own; the grammar answers at once.
-        if self.values.text("planner") == "llm":
-            self._planner, self._slow = None, make_slow_planner(self.values, vocabulary)
-        else:
-            self._planner, self._slow = make_planner(self.values.text("planner"), vocabulary), None
+        self._planner = make_planner(self.values, vocabulary)
         self._settings = SequencerSettings(
             self.values.number("done_threshold"),
             self.values.integer("done_consecutive"),
@@ -117,8 +114,9 @@ class SkillPlanner(ManagedNode):
             busy = f"still planning {self._thinking[0].instruction!r}: wait for it or cancel it"
             self._answer(handle, "BUSY", busy, None)
             return
-        if self._slow is not None:
-            self._thinking = (Thinking(self._slow, handle.request.instruction), handle)
+        if isinstance(self._planner, LlmPlanner):
+            # It takes seconds; the grammar answers at once, and in lockstep nothing must depend on a thread.
+            self._thinking = (Thinking(self._planner, handle.request.instruction), handle)
             return
         try:
             plan = self._planner.plan(handle.request.instruction)
@@ -160,10 +158,10 @@ class SkillPlanner(ManagedNode):
         self._answer(handle, error, message, None)
 
     def _tell_fallback(self, note: str) -> None:
-        """People see on node_health and in the log that it was not the model that planned, and why."""
+        """People see on node_health and in the log that the model was of no use, and why."""
         if note:
             self.meters.count("plans without the language model")
-            self.set_condition(Condition(DEGRADED, LLM_UNUSED, f"the grammar planned instead: {note}"))
+            self.set_condition(Condition(DEGRADED, LLM_UNUSED, f"the language model was of no use: {note}"))
         else:
             self.clear_condition(LLM_UNUSED)
 
