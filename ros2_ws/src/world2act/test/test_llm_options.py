@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from types import SimpleNamespace
 
-from world2act.checks import LanguageModel, check_language_model
+import pytest
+from rich.console import Console
+
+from world2act.checks import Check, LanguageModel, check_language_model
+from world2act.cli import doctor, up
 from world2act.cli.main import main
 from world2act.cli.options import check_llm
 from world2act.errors import GraphError
@@ -70,3 +74,23 @@ def test_the_doctor_knows_whether_the_model_is_there(monkeypatch: pytest.MonkeyP
     gone = check_language_model(LanguageModel(server.base_url, "large", ""))
     assert gone.level == "warning" and "is the server running" in gone.found and "grammar" in gone.remedy
     assert check_language_model(LanguageModel("nowhere", "m", "")).level == "warning"
+
+
+HOSTILE = "HTTP 500: '[/red] pip install x[llm] [bold'"
+
+
+def test_brackets_in_a_servers_words_break_neither_the_doctor_nor_up(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr(doctor, "prepare_environment", lambda domain: None)
+    monkeypatch.setattr(doctor, "all_checks", lambda *_: [Check("language model", "warning", HOSTILE, HOSTILE)])
+    assert doctor.Doctor().run() == 0
+    assert capsys.readouterr().out.count(HOSTILE) == 2
+    beats = iter((None, None))
+    health = {"skill_planner": SimpleNamespace(state="active", fault="LLM_UNUSED", message=HOSTILE)}
+    session = SimpleNamespace(spin=lambda seconds: next(beats))
+    supervisor = SimpleNamespace(bring=SimpleNamespace(health=health), session=session, check=lambda: None)
+    with pytest.raises(StopIteration):
+        up._watch(supervisor, Console())  # type: ignore[arg-type]
+    assert capsys.readouterr().out.count(HOSTILE) == 1, "once, until it changes"

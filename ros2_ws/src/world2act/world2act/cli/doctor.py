@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from world2act.checks import Check, LanguageModel, all_checks
@@ -40,7 +41,9 @@ class Doctor:
         with console.status("checking"):
             for check in all_checks(self.bundle, self._language_model()):
                 results.append(check)
-                table.add_row(f"[{STYLE[check.level]}]{check.level}[/]", check.name, check.found, check.remedy)
+                level = f"[{STYLE[check.level]}]{check.level}[/]"
+                # What was found may be anybody's words, and brackets in them mean nothing.
+                table.add_row(level, check.name, escape(check.found), escape(check.remedy))
         console.print(table)
         missing = [check.name for check in results if check.level == "missing"]
         if missing:

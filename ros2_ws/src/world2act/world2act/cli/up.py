@@ -89,5 +89,7 @@ def _watch(supervisor: Supervisor, console: Console) -> None:
         for name, health in supervisor.bring.health.items():
             now = (health.state, health.fault)
             if shown.get(name, ("active", "")) != now:
-                console.print(f"  {name:<15} {health.state}  {health.fault}  {health.message}".rstrip())
+                text = f"  {name:<15} {health.state}  {health.fault}  {health.message}".rstrip()
+                # A message may hold the words of a server or a driver: brackets in them are no markup.
+                console.print(text, markup=False, highlight=False)
             shown[name] = now
