@@ -18,6 +18,7 @@ from world2act.graph import NODE_NAMES, fastdds_profile
 
 Level = Literal["ok", "warning", "missing"]
 MINIMUM_SHARED_MEMORY = 256 * 2**20
+LLM_PATIENCE_S = 5.0
 DDS_PORT_BASE, DDS_PORTS_PER_DOMAIN = 7400, 250
 
 
@@ -31,7 +32,16 @@ class Check:
     remedy: str = ""
 
 
-def all_checks(bundle: Path) -> Iterator[Check]:
+@dataclass(frozen=True)
+class LanguageModel:
+    """The language model that is to plan, as the options of `doctor` name it."""
+
+    base_url: str
+    model: str
+    api_key_variable: str
+
+
+def all_checks(bundle: Path, language_model: LanguageModel | None = None) -> Iterator[Check]:
     """Every check, one after the other."""
     checks: tuple[tuple[str, Callable[[], Check]], ...] = (
         ("python", check_python),
@@ -44,6 +54,7 @@ def all_checks(bundle: Path) -> Iterator[Check]:
         ("domain", check_domain),
         ("ports", check_ports),
         ("video", check_video),
+        ("language model", lambda: check_language_model(language_model)),
     )
     for name, check in checks:
         try:
@@ -168,3 +179,26 @@ def check_video() -> Check:
     if missing:
         return Check("video", "warning", f"no {', '.join(missing)}", "pip install world2act[demo]; the demo needs it")
     return Check("video", "ok", "av, matplotlib")
+
+
+def check_language_model(wanted: LanguageModel | None) -> Check:
+    """Whether the model that is to plan is served where the options say. The grammar plans without it."""
+    name = "language model"
+    if wanted is None:
+        return Check(name, "ok", "none configured: the grammar plans; --llm-base-url and --llm-model check one")
+    from world2act_core.llm import LlmEndpoint, LlmError
+    from world2act_core.llm_exchange import served_models
+
+    remedy = "start the server, or correct --llm-base-url; until then the grammar plans"
+    try:
+        endpoint = LlmEndpoint(wanted.base_url, wanted.model or "unnamed", wanted.api_key_variable, LLM_PATIENCE_S, 0)
+        models = served_models(endpoint)
+        key = f"key from {wanted.api_key_variable}" if endpoint.api_key(os.environ) else "no key sent"
+    except (ValueError, LlmError) as error:
+        return Check(name, "warning", str(error), remedy)
+    found = f"{wanted.base_url}: {len(models)} models, {key}"
+    if wanted.model in models:
+        return Check(name, "ok", f"{wanted.model} at {found}")
+    listed = ", ".join(models[:5]) or "none"
+    missing = f"{found}; {wanted.model or 'no model'} is not among them"
+    return Check(name, "warning", missing, f"give --llm-model one of: {listed}")

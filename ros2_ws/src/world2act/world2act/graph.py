@@ -16,6 +16,7 @@ GraphKind = Literal["sim", "real"]
 ParameterValue = bool | int | float | str | list[str] | list[float]
 
 DEFAULT_BUNDLE = "models/tabletop-nano"
+DEFAULT_LLM_BASE_URL = "http://localhost:8000/v1"
 NODE_NAMES = ("sim_bridge", "camera_ingest", "vla_policy", "arm_commander", "skill_planner")
 MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out by itself.
 
@@ -62,6 +63,7 @@ class GraphOptions:
     """What people choose when they start a graph.
 
     robot: robosuite's name of the arm (sim). provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
+    planner: "grammar", or "llm" with the llm_* parameters of skill_planner.
     """
 
     bundle: str = DEFAULT_BUNDLE
@@ -72,6 +74,12 @@ class GraphOptions:
     render: str = "fast"
     seed: int = 0
     profile_path: str = ""
+    planner: str = "grammar"
+    llm_base_url: str = DEFAULT_LLM_BASE_URL
+    llm_model: str = ""
+    llm_api_key_variable: str = "OPENAI_API_KEY"
+    llm_timeout: float = 20.0
+    llm_cache: str = ""
 
 
 def fastdds_profile() -> Path:
@@ -96,6 +104,17 @@ def graph_environment(domain: int | None = None, base: Mapping[str, str] = os.en
     return environment
 
 
+def _planner_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
+    """What skill_planner has to know; nothing about a language model unless one is to plan."""
+    if options.planner != "llm":
+        return {"planner": options.planner}
+    return {
+        "planner": "llm", "llm_base_url": options.llm_base_url, "llm_model": options.llm_model,
+        "llm_api_key_variable": options.llm_api_key_variable, "llm_timeout": options.llm_timeout,
+        "llm_cache": options.llm_cache,
+    }  # fmt: skip
+
+
 def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
     """The graph of a kind. "real" is the same graph without the simulator: the robot's driver takes its place."""
     common: dict[str, ParameterValue] = {"lockstep": options.lockstep, "profile_path": options.profile_path}
@@ -105,7 +124,7 @@ def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
         NodeSpec("vla_policy", "vla_policy", {**bundle, "provider": options.provider, "threads": options.threads}),
         NodeSpec("arm_commander", "arm_commander", bundle),
         # Last, so that an instruction is accepted only when everything that carries it out is there.
-        NodeSpec("skill_planner", "skill_planner", bundle),
+        NodeSpec("skill_planner", "skill_planner", {**bundle, **_planner_parameters(options)}),
     ]
     if kind == "sim":
         simulator: dict[str, ParameterValue] = {

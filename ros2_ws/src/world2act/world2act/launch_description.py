@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from world2act.graph import DEFAULT_BUNDLE, GraphKind, GraphOptions, GraphSpec, build_graph
+from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL, GraphKind, GraphOptions, GraphSpec, build_graph
 
 ARGUMENTS = {
     "bundle": (DEFAULT_BUNDLE, "Folder of the policy bundle"),
     "lockstep": ("false", "One control step at a time (reproducible) instead of real time"),
     "robot": ("Panda", "Arm of the simulator"),
     "provider": ("cpu", "Engine: auto, cpu, cuda or tensorrt"),
+    "planner": ("grammar", "What turns an instruction into skills: grammar or llm"),
+    "llm_base_url": (DEFAULT_LLM_BASE_URL, "Address of an OpenAI-compatible server, up to /v1 (planner llm)"),
+    "llm_model": ("", "Name of the language model there (planner llm)"),
+    "llm_api_key_variable": ("OPENAI_API_KEY", "Environment variable that holds the server's key; empty: none"),
 }
 
 
@@ -37,6 +41,10 @@ def _actions(kind: GraphKind, context: Any) -> list[Any]:
         lockstep=chosen["lockstep"].lower() in ("1", "true", "yes"),
         robot=chosen["robot"],
         provider=chosen["provider"],
+        planner=chosen["planner"],
+        llm_base_url=chosen["llm_base_url"],
+        llm_model=chosen["llm_model"],
+        llm_api_key_variable=chosen["llm_api_key_variable"],
     )
     graph = build_graph(kind, options)
     actions: list[Any] = [SetEnvironmentVariable(name, value) for name, value in graph.environment.items()]

@@ -20,19 +20,28 @@ PlanErrorCode = Literal[
 
 @dataclass(frozen=True)
 class Plan:
-    """The skills that carry out an instruction, in order."""
+    """The skills that carry out an instruction, in order.
+
+    planner: who made it, "grammar" or the name of a language model. note: why it was not the planner asked for.
+    """
 
     instruction: str
     skills: tuple[Skill, ...]
+    planner: str = "grammar"
+    note: str = ""
 
 
 class PlanError(ValueError):
-    """An instruction that cannot be planned: `code` for programs, the message for the person who typed it."""
+    """An instruction that cannot be planned: `code` for programs, the message for the person who typed it.
 
-    def __init__(self, code: PlanErrorCode, message: str) -> None:
+    note: why the planner that was asked for was of no use.
+    """
+
+    def __init__(self, code: PlanErrorCode, message: str, note: str = "") -> None:
         super().__init__(message)
         self.code: PlanErrorCode = code
         self.message = message
+        self.note = note
 
 
 def refusal(code: PlanErrorCode, message: str, vocabulary: Vocabulary) -> PlanError:

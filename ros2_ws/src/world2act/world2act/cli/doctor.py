@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from world2act.checks import Check, all_checks
+from world2act.checks import Check, LanguageModel, all_checks
 from world2act.cli.options import check_domain
-from world2act.graph import DEFAULT_BUNDLE
+from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL
 from world2act.supervision.session import prepare_environment
 
 STYLE = {"ok": "green", "warning": "yellow", "missing": "red"}
@@ -24,6 +25,12 @@ class Doctor:
     """Bundle to verify."""
     domain: int | None = None
     """ROS domain to look at. Default: ROS_DOMAIN_ID, or 0."""
+    llm_base_url: str = ""
+    """Also look at the language model that is to plan: the server's address, up to /v1."""
+    llm_model: str = ""
+    """Name of the model there."""
+    llm_api_key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds its key; the key itself is never shown."""
 
     def run(self) -> int:
         """Returns the exit status."""
@@ -32,9 +39,11 @@ class Doctor:
         table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
         results: list[Check] = []
         with console.status("checking"):
-            for check in all_checks(self.bundle):
+            for check in all_checks(self.bundle, self._language_model()):
                 results.append(check)
-                table.add_row(f"[{STYLE[check.level]}]{check.level}[/]", check.name, check.found, check.remedy)
+                level = f"[{STYLE[check.level]}]{check.level}[/]"
+                # What was found may be anybody's words, and brackets in them mean nothing.
+                table.add_row(level, check.name, escape(check.found), escape(check.remedy))
         console.print(table)
         missing = [check.name for check in results if check.level == "missing"]
         if missing:
@@ -42,3 +51,8 @@ class Doctor:
             return 1
         console.print("Everything that is needed is here.", style="green")
         return 0
+
+    def _language_model(self) -> LanguageModel | None:
+        if not (self.llm_base_url or self.llm_model):
+            return None
+        return LanguageModel(self.llm_base_url or DEFAULT_LLM_BASE_URL, self.llm_model, self.llm_api_key_variable)

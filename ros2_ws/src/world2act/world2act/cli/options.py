@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from world2act.errors import GraphError
-from world2act.graph import MAX_DOMAIN_ID
+from world2act.graph import MAX_DOMAIN_ID, GraphOptions
+from world2act_core.llm import LlmEndpoint, LlmError, require_openai
 
 
 def check_domain(domain: int | None) -> int | None:
@@ -23,3 +24,17 @@ def check_bundle(bundle: Path) -> str:
             f"Start from the repository's root for models/tabletop-nano"
         )
     return str(bundle.absolute())
+
+
+def check_llm(options: GraphOptions) -> None:
+    """That a language-model planner can work at all, before anything is started. Raises GraphError."""
+    if options.planner != "llm":
+        return
+    try:
+        LlmEndpoint(options.llm_base_url, options.llm_model, options.llm_api_key_variable, options.llm_timeout)
+        require_openai()
+    except (ValueError, LlmError) as error:
+        raise GraphError(
+            f"--planner llm cannot be used: {error}. Give --llm-base-url and --llm-model; `world2act doctor` with the "
+            f"same two options says whether the model is there"
+        ) from error

@@ -10,8 +10,8 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
-from world2act.cli.options import check_bundle, check_domain
-from world2act.graph import DEFAULT_BUNDLE, GraphOptions, build_graph
+from world2act.cli.options import check_bundle, check_domain, check_llm
+from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL, GraphOptions, build_graph
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, domain_id, run_folder
 
@@ -40,6 +40,18 @@ class Up:
     """Seed of the first episode."""
     profile: Path | None = None
     """Folder that gets every measured latency when the graph ends."""
+    planner: Literal["grammar", "llm"] = "grammar"
+    """What turns an instruction into skills: the built-in grammar, or a language model (which needs --llm-model)."""
+    llm_base_url: str = DEFAULT_LLM_BASE_URL
+    """Address of an OpenAI-compatible server, up to /v1."""
+    llm_model: str = ""
+    """Name of the language model as that server knows it."""
+    llm_api_key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the server's key; empty: send none."""
+    llm_timeout: float = 20.0
+    """After so many seconds the grammar plans instead."""
+    llm_cache: Path | None = None
+    """Folder that keeps the model's answers, so that they repeat."""
 
     def run(self) -> int:
         """Returns the exit status."""
@@ -51,7 +63,11 @@ class Up:
         options = GraphOptions(
             bundle=check_bundle(self.bundle), lockstep=self.lockstep, robot=self.robot, provider=self.provider,
             threads=self.threads, seed=self.seed, profile_path=str(self.profile.absolute()) if self.profile else "",
+            planner=self.planner, llm_base_url=self.llm_base_url, llm_model=self.llm_model,
+            llm_api_key_variable=self.llm_api_key_variable, llm_timeout=self.llm_timeout,
+            llm_cache=str(self.llm_cache.absolute()) if self.llm_cache else "",
         )  # fmt: skip
+        check_llm(options)
         folder = run_folder()
         with Supervisor(build_graph(self.graph, options), folder) as supervisor:
             began = time.monotonic()
@@ -73,5 +89,7 @@ def _watch(supervisor: Supervisor, console: Console) -> None:
         for name, health in supervisor.bring.health.items():
             now = (health.state, health.fault)
             if shown.get(name, ("active", "")) != now:
-                console.print(f"  {name:<15} {health.state}  {health.fault}  {health.message}".rstrip())
+                text = f"  {name:<15} {health.state}  {health.fault}  {health.message}".rstrip()
+                # A message may hold the words of a server or a driver: brackets in them are no markup.
+                console.print(text, markup=False, highlight=False)
             shown[name] = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import traceback
 from typing import Any, ClassVar
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -13,16 +14,20 @@ from world2act.base_node import ManagedNode
 from world2act.bundle_access import BUNDLE_PARAMETER, read_contract
 from world2act.conversions import error_code, ns_to_stamp, skill_to_message, stamp_to_ns
 from world2act.goal_run import GoalRun, SequencerSettings
-from world2act.health import FAULT, wall_time
+from world2act.health import DEGRADED, FAULT, Condition, wall_time
 from world2act.parameters import Parameter
-from world2act.planners import PLANNERS, make_planner
+from world2act.planners import PLANNER_PARAMETERS, make_planner
 from world2act.runner import run_node
+from world2act.thinking import Thinking
+from world2act_core.llm_planner import LlmPlanner
 from world2act_core.plan import Plan, PlanError
 from world2act_interfaces.action import ExecuteInstruction
 from world2act_interfaces.msg import ActionChunk, NodeHealth, Skill, SkillPlan
 
 HEARTBEAT_S = 1.0
 """The current skill is repeated this often, so that vla_policy can tell that the planner lives."""
+
+LLM_UNUSED = "LLM_UNUSED"
 
 FAULT_ERRORS = {"camera_ingest": "STALE_OBSERVATION", "vla_policy": "POLICY_UNAVAILABLE", "arm_commander": "ARM_FAULT"}
 """Node whose fault ends a goal -> the goal's error."""
@@ -33,7 +38,7 @@ class SkillPlanner(ManagedNode):
 
     PARAMETERS: ClassVar[tuple[Parameter, ...]] = (
         BUNDLE_PARAMETER,
-        Parameter("planner", "grammar", "What turns an instruction into skills", choices=PLANNERS),
+        *PLANNER_PARAMETERS,
         Parameter("done_threshold", 0.5, "From this `done` on, a chunk says that its skill is complete", "", 0.0, 1.0),
         Parameter("done_consecutive", 2, "So many chunks in a row must say so", "", 1, 100),
         Parameter("skill_timeout", 20.0, "A skill that takes longer fails", "s", 0.1, 3600.0),
@@ -52,6 +57,7 @@ class SkillPlanner(ManagedNode):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("skill_planner", **kwargs)
         self._run: GoalRun | None = None
+        self._thinking: tuple[Thinking, Any] | None = None
         self._faults: dict[str, tuple[float, str]] = {}
         self._plans = 0
         self._skills = 0
@@ -59,7 +65,7 @@ class SkillPlanner(ManagedNode):
     def setup(self) -> None:
         """Read the vocabulary and offer the action."""
         vocabulary = read_contract(self.values.text("bundle")).vocabulary
-        self._planner = make_planner(self.values.text("planner"), vocabulary)
+        self._planner = make_planner(self.values, vocabulary)
         self._settings = SequencerSettings(
             self.values.number("done_threshold"),
             self.values.integer("done_consecutive"),
@@ -89,9 +95,12 @@ class SkillPlanner(ManagedNode):
 
     def stop(self) -> None:
         """End a goal that is under way."""
-        self._finish(
-            "CANCELED", "skill_planner was deactivated; bring the graph up again and send the instruction again"
-        )
+        text = "skill_planner was deactivated; bring the graph up again and send the instruction again"
+        if self._thinking is not None:
+            thinking, handle = self._thinking
+            self._stop_thinking(handle, "CANCELED", text)
+            thinking.join(2.0)
+        self._finish("CANCELED", text)
 
     def _on_goal(self, handle: Any) -> None:
         if not self.active:
@@ -101,24 +110,77 @@ class SkillPlanner(ManagedNode):
             busy = f"still carrying out {self._run.plan.instruction!r}: wait for it or cancel it"
             self._answer(handle, "BUSY", busy, None)
             return
+        if self._thinking is not None:
+            busy = f"still planning {self._thinking[0].instruction!r}: wait for it or cancel it"
+            self._answer(handle, "BUSY", busy, None)
+            return
+        if isinstance(self._planner, LlmPlanner):
+            # It takes seconds; the grammar answers at once, and in lockstep nothing must depend on a thread.
+            self._thinking = (Thinking(self._planner, handle.request.instruction), handle)
+            return
         try:
             plan = self._planner.plan(handle.request.instruction)
         except PlanError as error:
-            self.meters.count(f"refused {error.code}")
-            self._answer(handle, error.code, error.message, None)
+            self._refuse_plan(error, handle)
             return
-        self._begin(plan, handle)
+        self._begin(plan, handle, time.monotonic())
 
-    def _begin(self, plan: Plan, handle: Any) -> None:
+    def _watch_thinking(self, thinking: Thinking, handle: Any) -> None:
+        """Has the model answered, or does nobody want its answer any more?"""
+        limit_s = 0.0 if self.lockstep else float(handle.request.timeout_seconds)
+        if handle.is_cancel_requested:
+            self._stop_thinking(handle, "CANCELED", "canceled by the client while the language model was thinking")
+            return
+        if 0 < limit_s < thinking.elapsed_s:
+            text = f"the goal's own limit of {limit_s:g} s is over, and the language model was still thinking"
+            self._stop_thinking(handle, "SKILL_TIMEOUT", text)
+            return
+        try:
+            outcome = thinking.outcome
+        except Exception:
+            self.get_logger().error(f"this is a bug in the planner:\n{traceback.format_exc()}")
+            self._stop_thinking(handle, "INTERNAL", "a bug in the planner; the log of skill_planner has the traceback")
+            return
+        if outcome is None:
+            return
+        self._thinking = None
+        self.meters.latency("planning", thinking.elapsed_s)
+        self._tell_fallback(outcome.note)
+        if isinstance(outcome, PlanError):
+            self._refuse_plan(outcome, handle)
+        else:
+            self._begin(outcome, handle, thinking.began_s)
+
+    def _stop_thinking(self, handle: Any, error: str, message: str) -> None:
+        assert self._thinking is not None
+        self._thinking[0].give_up()
+        self._thinking = None
+        self._answer(handle, error, message, None)
+
+    def _tell_fallback(self, note: str) -> None:
+        """People see on node_health and in the log that the model was of no use, and why."""
+        if note:
+            self.meters.count("plans without the language model")
+            self.set_condition(Condition(DEGRADED, LLM_UNUSED, f"the language model was of no use: {note}"))
+        else:
+            self.clear_condition(LLM_UNUSED)
+
+    def _refuse_plan(self, error: PlanError, handle: Any) -> None:
+        self.meters.count(f"refused {error.code}")
+        self._answer(handle, error.code, error.message, None)
+
+    def _begin(self, plan: Plan, handle: Any, accepted_s: float) -> None:
         self._plans += 1
         self._run = GoalRun(
             plan, self._plans, self._skills + 1, self._settings, stamp_to_ns(handle.request.not_before),
             float(handle.request.timeout_seconds), handle, time.monotonic(),
         )  # fmt: skip
+        self._run.accepted_s = accepted_s
         self._skills += len(plan.skills)
-        self.get_logger().info(f"{plan.instruction!r}: {'; '.join(skill.prompt for skill in plan.skills)}")
+        prompts = "; ".join(skill.prompt for skill in plan.skills)
+        self.get_logger().info(f"{plan.instruction!r}: {prompts} (planned by {plan.planner})")
         total = len(plan.skills)
-        message = SkillPlan(plan_id=self._plans, instruction=plan.instruction, planner=self.values.text("planner"))
+        message = SkillPlan(plan_id=self._plans, instruction=plan.instruction, planner=plan.planner)
         message.header.stamp = wall_time()
         message.skills = [
             skill_to_message(skill, self._run.identifier(index), self._plans, index, total)
@@ -181,6 +243,8 @@ class SkillPlanner(ManagedNode):
             self._publish_skill()
 
     def _watch(self) -> None:
+        if self._thinking is not None:
+            self._watch_thinking(*self._thinking)
         run = self._run
         if run is None:
             return
