@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def prefetch(make: Callable[[int], T], start: int, ahead: int = 3) -> Generator[T]:
-    """Yield ``make(start)``, ``make(start + 1)``, ... for ever; errors of ``make`` are raised here. Close it to stop."""
+    """Yield ``make(start)``, ``make(start + 1)``, ... for ever, and raise what ``make`` raises. Close it to stop."""
     ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(maxsize=ahead)
     stopped = threading.Event()
 

@@ -59,8 +59,8 @@ def generate_timed(
 ) -> torch.Tensor:
     """A video in which each prompt lasts the given number of frames -> packed uint8 [1 + sum, H, W, 3].
 
-    Every generation is a whole window, as trained; of the last one of a prompt only the beginning is kept. A prompt that
-    lasts longer than a window gets further windows.
+    Every generation is a whole window, as trained; of the last one of a prompt only the beginning is kept. A prompt
+    that lasts longer than a window gets further windows.
     """
     frames = [first_frame[None]]
     for prompt, count in segments:

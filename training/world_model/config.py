@@ -66,7 +66,7 @@ NANO = Preset(
     text_tokens=32,
     steps=12,
     guidance=0.0,
-    vae=VaeShape((48, 64, 96), (64, 64, 96)),
+    vae=VaeShape((32, 48, 64), (48, 64, 96)),
     transformer=TransformerShape(heads=6, head_dim=32, layers=6, adaln_dim=64, text_dim=384),
 )
 """Two 64 px views side by side, 12 chunks: latents [16, 13, 8, 16]."""
@@ -109,7 +109,7 @@ class RunConfig:
     minutes: float = 15.0
     """Training time after which the schedule ends; ignored when ``steps`` is set."""
     steps: int = 0
-    batch: int = 8
+    batch: int = 4
     """Clips per step, over all processes together."""
     learning_rate: float = 1e-3
     final_learning_rate: float = 2e-5
@@ -135,13 +135,19 @@ class RunConfig:
 class VaeTrainConfig(RunConfig):
     """Train the causal video VAE from scratch on packed frames. Run again with the same --out to continue.
 
-    Nano on two CPU cores (estimate from a short timing, see docs/how-to/world-model.md): 15 minutes. The 2B preset
-    has no such step: its VAE comes with Cosmos-Predict2.
+    Nano (1.6 M parameters) on two CPU cores, estimated from a short timing of forward and backward (104 frames/s on one
+    core in bf16): 15 minutes are about 180,000 frames, 2,700 steps of four 17-frame clips. The 2B preset has no such
+    step: its VAE comes with Cosmos-Predict2.
     """
 
     dataset: Path = Path("data/tabletop")
     out: Path = Path("runs/world-model-vae")
     preset: PresetName = "nano"
+    layout: str = ""
+    """Where the cameras go, as "left|right/wrist|-" (default: the preset's)."""
+    cell_height: int = 0
+    cell_width: int = 0
+    """Pixels of one view in the packed frame (0: the preset's)."""
     frames: int = 17
     """Frames per training clip, 1 + 4 n: shorter than a window, which is no harm as the VAE is causal."""
     latent_noise: float = 0.1
@@ -178,19 +184,20 @@ class NoiseConfig:
 class WorldModelTrainConfig(RunConfig):
     """Train the video transformer on cached latents. Run again with the same --out to continue.
 
-    Nano on two CPU cores (estimate from a short timing, see docs/how-to/world-model.md): 25 minutes. Several
-    processes: ``torchrun --nproc-per-node 2 -m training world-model ...``.
+    Nano (5.1 M parameters) on two CPU cores, estimated from a short timing of forward and backward (4.8 clips/s on one
+    core in bf16): 25 minutes are about 14,000 clips, 1,750 steps of eight. Several processes:
+    ``torchrun --nproc-per-node 2 -m training world-model ...``.
     """
 
     latents: Path = Path("data/tabletop/latents-nano")
     vae: Path = Path("runs/world-model-vae")
-    """Run of ``world-model-vae`` (or the Cosmos-Predict2 folder) that the latents were made with."""
+    """Run of ``world-model-vae`` that the latents were made with; the 2B preset takes the VAE in --cosmos."""
     out: Path = Path("runs/world-model-base")
     preset: PresetName = "nano"
     cosmos: Path | None = None
     """Local Cosmos-Predict2 folder (``model_index.json`` inside); needed by the 2B preset."""
     minutes: float = 25.0
-    batch: int = 16
+    batch: int = 8
     hold_weight: float = 0.1
     """Weight of latents past a clip's end, which show its last frame held still; 0 leaves them out of the loss.
 

@@ -39,6 +39,11 @@ class LatentsConfig:
     out: Path | None = None
     """Default: ``latents-<preset>`` inside the dataset."""
     preset: PresetName = "nano"
+    layout: str = ""
+    """Where the cameras go, as "left|right/wrist|-" (default: the preset's)."""
+    cell_height: int = 0
+    cell_width: int = 0
+    """Pixels of one view in the packed frame (0: the preset's)."""
     frames: int = 0
     """Frames of a window, 1 + 4 N (0: the preset's)."""
     stride: int = 8
@@ -135,7 +140,8 @@ def build_latents(config: LatentsConfig) -> Path:
     workers = Workers.start()
     preset = PRESETS[config.preset]
     out = config.out or config.dataset / f"latents-{preset.name}"
-    reader = ClipReader(config.dataset, preset.layout)
+    layout = preset.layout.changed(config.layout, config.cell_height, config.cell_width)
+    reader = ClipReader(config.dataset, layout)
     vae = load_vae(config.vae).to(workers.device)
     frames = config.frames or preset.frames
     windows = find_windows(reader.rows, frames, config.stride, config.minimum, config.skip_short)
@@ -144,7 +150,7 @@ def build_latents(config: LatentsConfig) -> Path:
         "dataset_sha256": dataset_hash(config.dataset),
         "dataset": str(config.dataset),
         "preset": preset.name,
-        "layout": asdict(preset.layout),
+        "layout": asdict(layout),
         "frames": frames,
         "stride": config.stride,
         "minimum": config.minimum,
@@ -154,7 +160,7 @@ def build_latents(config: LatentsConfig) -> Path:
         "windows": [asdict(window) for window in windows],
     }
     _claim(out, meta, workers)
-    cells = preset.layout.height * preset.layout.width // 64
+    cells = layout.height * layout.width // 64
     size = len(windows) * 16 * (1 + (frames - 1) // 4) * cells * DTYPES[config.dtype].itemsize
     require_free_space(out, size // max(1, workers.world))
     paths = shard_paths(out, len(windows), config.shard)

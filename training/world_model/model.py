@@ -13,7 +13,7 @@ from torch import nn
 
 from training.common.checkpoint import INFO, checkpoints, latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
-from training.world_model.config import CHUNK, COSMOS_PREDICT2_2B, LoraConfig, Preset, TransformerShape
+from training.world_model.config import CHUNK, COSMOS_PREDICT2_2B, PRESETS, LoraConfig, Preset, TransformerShape
 from training.world_model.diffusion import predict_velocity, sample
 from training.world_model.text import RememberedText
 from training.world_model.vae import VideoVae, is_cosmos_folder, load_vae
@@ -195,7 +195,7 @@ def add_lora(transformer: nn.Module, lora: LoraConfig, seed: int) -> None:
 def load_world_model(folder: Path) -> WorldModel:
     """The averaged model of a ``world-model`` run (or one checkpoint of it), or an untouched Cosmos-Predict2 folder."""
     if is_cosmos_folder(folder):
-        preset = COSMOS_PREDICT2_2B
+        preset = PRESETS[COSMOS_PREDICT2_2B.name]
         info = WorldModelInfo.of(preset, preset.layout, preset.frames, 16, folder, LoraConfig())
         return WorldModel(load_vae(folder), load_cosmos_transformer(folder), info)
     if not (folder / INFO).exists() and not checkpoints(folder):
@@ -258,7 +258,6 @@ def _resize_without_torchvision() -> None:
     def resize(mask: torch.Tensor, size: list[int], interpolation: str) -> torch.Tensor:
         return nn.functional.interpolate(mask, size=size, mode=interpolation)
 
-    functions = SimpleNamespace(functional=SimpleNamespace(resize=resize))
     transformer_cosmos.transforms = SimpleNamespace(
-        functional=functions.functional, InterpolationMode=SimpleNamespace(NEAREST="nearest")
+        functional=SimpleNamespace(resize=resize), InterpolationMode=SimpleNamespace(NEAREST="nearest")
     )

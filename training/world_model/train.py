@@ -5,7 +5,6 @@ Several processes: ``torchrun --nproc-per-node N -m training world-model ...`` w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +64,7 @@ def train_world_model(config: WorldModelTrainConfig) -> Path:
     """Entry point of ``python -m training world-model``; returns the folder of the last checkpoint."""
     torch.set_num_threads(config.threads)
     workers = Workers.start()
-    vae = load_vae(config.vae)
+    vae = load_vae(config.vae if PRESETS[config.preset].vae is not None else config.cosmos or config.vae)
     cache = LatentCache(config.latents, vae.hash)
     info = _describe(config, cache)
     shape = describe_transformer(PRESETS[config.preset])
@@ -166,6 +165,3 @@ def _vae_part(
 def clips_seen(info: dict[str, Any]) -> int:
     """Clips that a checkpoint's training has used: the budget that two models must share to be compared."""
     return int(info.get("clips_seen", 0))
-
-
-__all__: Sequence[str] = ("LatentBatch", "LatentSource", "clips_seen", "train_world_model", "world_model_loss")

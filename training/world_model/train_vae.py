@@ -70,10 +70,11 @@ def train_vae(config: VaeTrainConfig) -> Path:
     workers = Workers.start()
     if workers.world > 1 and config.parallel != "ddp":
         raise TrainingError("the VAE is small: train it with --parallel ddp")
-    reader = ClipReader(config.dataset, preset.layout)
+    layout = preset.layout.changed(config.layout, config.cell_height, config.cell_width)
+    reader = ClipReader(config.dataset, layout)
     source = ClipSource(reader, config, workers)
     torch.manual_seed(config.seed)
-    identity = {"step": "world-model-vae", "vae": asdict(preset.vae), "layout": asdict(preset.layout)}
+    identity = {"step": "world-model-vae", "vae": asdict(preset.vae), "layout": asdict(layout)}
     trainer = Trainer(build_vae(preset.vae), config, config.out, workers, identity)
     trainer.restore_if_any()
 
@@ -82,7 +83,7 @@ def train_vae(config: VaeTrainConfig) -> Path:
 
     def save() -> Path:
         vae = _normalised(trainer, config, source)
-        info = {"vae": describe_vae(vae, preset.vae, None), "layout": asdict(preset.layout)}
+        info = {"vae": describe_vae(vae, preset.vae, None), "layout": asdict(layout)}
         return trainer.save({"vae": dict(vae.model.state_dict())}, info)
 
     with RunProgress(config.out, config.log_every, workers.main) as progress:
@@ -121,7 +122,7 @@ def vae_loss(
 def _through(
     autoencoder: Any, pixels: torch.Tensor, config: VaeTrainConfig, generator: torch.Generator, workers: Workers
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Code [B, C, L, h, w] and what it decodes to after a little noise; the noise is this process's part of one draw."""
+    """Code [B, C, L, h, w] and what it decodes to after a little noise (this process's part of one draw)."""
     seen: list[torch.Tensor] = []
 
     def disturb(module: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

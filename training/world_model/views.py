@@ -44,6 +44,10 @@ class ViewLayout:
         """Pixels of the packed frame."""
         return self.cell_width * len(self.rows[0])
 
+    def changed(self, grid: str, cell_height: int, cell_width: int) -> ViewLayout:
+        """This layout with what is given (not empty, not zero) in its place."""
+        return ViewLayout(grid or self.grid, cell_height or self.cell_height, cell_width or self.cell_width)
+
 
 def pack(views: Mapping[str, NDArray[np.uint8]], layout: ViewLayout) -> NDArray[np.uint8]:
     """Frames uint8 [..., H, W, 3] per camera, resized to their cells -> packed uint8 [..., height, width, 3]."""

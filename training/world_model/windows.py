@@ -48,7 +48,7 @@ class ClipReader:
             raise DatasetError(f"{dataset} holds no episodes; run `python -m training collect` first")
 
     def frames(self, episode_index: int, start: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """``count`` packed frames uint8 [count, H, W, 3] from frame ``start`` on, and which are not padding, [count]."""
+        """``count`` packed frames uint8 [count, H, W, 3] from ``start`` on, and which are not padding [count]."""
         row = self.rows[episode_index]
         length, first = int(row["length"]), int(row["dataset_from_index"])
         if not 0 <= start < length:
