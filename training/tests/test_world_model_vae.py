@@ -9,6 +9,7 @@ import torch
 
 from training.common.errors import CheckpointError
 from training.world_model.config import TINY
+from training.world_model.diffusion import from_network, to_network
 from training.world_model.vae import VideoVae, build_vae, describe_vae, to_frames, to_pixels, vae_from
 
 
@@ -67,6 +68,15 @@ def test_each_of_the_four_frames_of_a_latent_reaches_it(vae: VideoVae) -> None:
 def test_the_first_latent_is_that_of_the_single_picture(vae: VideoVae) -> None:
     video = _video()
     torch.testing.assert_close(vae.encode(video[:, :1]), vae.encode(video)[:, :, :1], rtol=0, atol=1e-6)
+
+
+def test_a_video_that_stands_still_is_zero_relative_to_its_first_latent() -> None:
+    latents = _cosmos().encode(_video()[:, :1].repeat(1, 13, 1, 1, 1))
+    relative = to_network(latents, True)
+    assert torch.equal(relative[:, :, 0], latents[:, :, 0])
+    torch.testing.assert_close(relative[:, :, 1:], torch.zeros_like(relative[:, :, 1:]), rtol=0, atol=1e-5)
+    torch.testing.assert_close(from_network(relative, True), latents)
+    assert to_network(latents, False) is latents is from_network(latents, False)
 
 
 def test_decoding_is_causal_too() -> None:

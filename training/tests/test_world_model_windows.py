@@ -10,7 +10,7 @@ import pytest
 from training.common.errors import DatasetError
 from training.tests.synthetic import synthetic_dataset
 from training.world_model.views import ViewLayout, pack, pack_views
-from training.world_model.windows import ClipReader, dataset_hash, find_windows, held_out
+from training.world_model.windows import ClipReader, clip_seed, dataset_hash, find_windows, held_out
 
 LAYOUT = ViewLayout("scene|wrist", 32, 32)
 
@@ -80,6 +80,13 @@ def test_clips_shorter_than_a_chunk_are_refused_or_left_out() -> None:
 def test_holding_out_goes_by_the_demonstration() -> None:
     assert [seed for seed in range(30) if held_out(seed, 10)] == [9, 19, 29]
     assert not any(held_out(seed, 0) for seed in range(30))
+
+
+def test_a_skill_clip_is_held_out_with_its_demonstration() -> None:
+    assert clip_seed({"seed": 100019}) == 100019
+    assert clip_seed({"seed": 10001902, "source_position": 2}) == 100019
+    assert clip_seed({"seed": 7, "source_seed": 100019, "source_position": 2}) == 100019
+    assert clip_seed({"seed": 100019, "source_seed": None, "source_position": None}) == 100019
 
 
 def test_the_dataset_hash_notices_more_episodes(dataset: Path, tmp_path: Path) -> None:

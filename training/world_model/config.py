@@ -49,6 +49,12 @@ class Preset:
     """Denoising steps of a generation."""
     guidance: float
     """Weight of (with prompt - without prompt) added to the prediction, as in Cosmos2VideoToWorldPipeline; 0: none."""
+    relative: bool = False
+    """Predict the latents after the first one as differences to it: what stands still need not be learnt.
+
+    AutoencoderKLCosmos gives every latent of a video that stands still the same value, so these are zero there. A small
+    model trained for minutes would spend them on learning to copy. Cosmos-Predict2 predicts the latents themselves.
+    """
     vae: VaeShape | None = None
     transformer: TransformerShape | None = None
 
@@ -66,6 +72,7 @@ NANO = Preset(
     text_tokens=32,
     steps=12,
     guidance=0.0,
+    relative=True,
     vae=VaeShape((32, 48, 64), (48, 64, 96)),
     transformer=TransformerShape(heads=6, head_dim=32, layers=6, adaln_dim=64, text_dim=384),
 )
@@ -79,6 +86,7 @@ TINY = Preset(
     text_tokens=16,
     steps=4,
     guidance=0.0,
+    relative=True,
     vae=VaeShape((8, 8, 16), (8, 8, 16)),
     transformer=TransformerShape(heads=2, head_dim=16, layers=2, adaln_dim=8, text_dim=384),
 )

@@ -41,6 +41,16 @@ def first_only(latents: torch.Tensor) -> torch.Tensor:
     return indicator
 
 
+def to_network(latents: torch.Tensor, relative: bool) -> torch.Tensor:
+    """What is noised and predicted: latents [B, C, L, h, w], those after the first as differences to it if asked."""
+    return torch.cat([latents[:, :, :1], latents[:, :, 1:] - latents[:, :, :1]], dim=2) if relative else latents
+
+
+def from_network(values: torch.Tensor, relative: bool) -> torch.Tensor:
+    """The inverse of :func:`to_network`."""
+    return torch.cat([values[:, :, :1], values[:, :, 1:] + values[:, :, :1]], dim=2) if relative else values
+
+
 def predict_velocity(
     transformer: nn.Module | Callable[..., Any],
     noised: torch.Tensor,

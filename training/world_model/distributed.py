@@ -13,6 +13,11 @@ from torch import nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
+def best_device() -> torch.device:
+    """The GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @dataclass(frozen=True)
 class Workers:
     """The processes of a run. ``rank`` 0 writes and reports."""

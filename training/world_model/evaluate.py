@@ -28,6 +28,7 @@ from training.common.errors import EvaluationError
 from training.common.machine import describe_machine, git_commit
 from training.world_model.composition import generate_timed
 from training.world_model.config import CHUNK
+from training.world_model.distributed import best_device
 from training.world_model.metrics import (
     FEATURES,
     Floats,
@@ -83,7 +84,8 @@ class Outcome:
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Entry point of ``python -m training world-model-evaluate``; returns the content of ``evaluation.json``."""
     torch.set_num_threads(config.threads)
-    models = {"base": load_world_model(config.base), "skill": load_world_model(config.skill)}
+    folders = {"base": config.base, "skill": config.skill}
+    models = {name: load_world_model(folder).to(best_device()) for name, folder in folders.items()}
     _check_comparable(models)
     reader = ClipReader(config.dataset, models["base"].info.layout)
     rows = [i for i, row in enumerate(reader.rows) if held_out(clip_seed(row), config.holdout_every)]

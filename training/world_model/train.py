@@ -14,7 +14,7 @@ import torch
 
 from training.common.errors import DatasetError, TrainingError
 from training.world_model.config import PRESETS, WorldModelTrainConfig
-from training.world_model.diffusion import draw_sigmas, latent_weights, predict_velocity, weighted_square
+from training.world_model.diffusion import draw_sigmas, latent_weights, predict_velocity, to_network, weighted_square
 from training.world_model.distributed import Workers
 from training.world_model.latents import LatentCache
 from training.world_model.model import WorldModelInfo, describe_transformer, new_transformer
@@ -86,7 +86,7 @@ def train_world_model(config: WorldModelTrainConfig) -> Path:
     trainer.restore_if_any()
 
     def loss(batch: LatentBatch) -> Losses:
-        return world_model_loss(trainer.call, batch, text, info.fps, config, trainer.generator(), workers)
+        return world_model_loss(trainer.call, batch, text, info, config, trainer.generator(), workers)
 
     def save() -> Path:
         tensors, description = _vae_part(vae, config)
@@ -114,14 +114,14 @@ def world_model_loss(
     transformer: Any,
     batch: LatentBatch,
     text: RememberedText,
-    fps: int,
+    info: WorldModelInfo,
     config: WorldModelTrainConfig,
     generator: torch.Generator,
     workers: Workers,
 ) -> Losses:
     """Weighted mean square error of the predicted velocity over the latents that are neither given nor padding."""
     device = workers.device
-    clean = batch.latents.to(device)
+    clean = to_network(batch.latents.to(device), info.relative)
     part = workers.share(config.batch)
     # Drawn for the whole batch, whoever computes which part: the split over processes does not change the training.
     sigma = draw_sigmas(config.batch, clean.shape[2], config.noise, generator)[part].to(device)
@@ -130,7 +130,7 @@ def world_model_loss(
     weight = time.view(-1, 1, 1, 1, 1)
     noised = (1.0 - weight) * clean + weight * noise
     embedded = text.embed(batch.prompts).to(device)
-    velocity = predict_velocity(transformer, noised, clean[:, :, :1], time, embedded, fps)
+    velocity = predict_velocity(transformer, noised, clean[:, :, :1], time, embedded, info.fps)
     weights = latent_weights(batch.frames_valid.to(device), config.hold_weight)
     total = workers.total(weights.sum())
     if total <= 0:

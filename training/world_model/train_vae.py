@@ -12,6 +12,7 @@ import torch
 from training.common.errors import DatasetError, TrainingError
 from training.world_model.config import CHUNK, PRESETS, VaeTrainConfig
 from training.world_model.distributed import Workers
+from training.world_model.metrics import psnr
 from training.world_model.progress import RunProgress
 from training.world_model.trainer import Losses, Trainer, run_loop
 from training.world_model.vae import VideoVae, build_vae, describe_vae, to_pixels
@@ -83,7 +84,11 @@ def train_vae(config: VaeTrainConfig) -> Path:
 
     def save() -> Path:
         vae = _normalised(trainer, config, source)
-        info = {"vae": describe_vae(vae, preset.vae, None), "layout": asdict(layout)}
+        info = {
+            "vae": describe_vae(vae, preset.vae, None),
+            "layout": asdict(layout),
+            "held_out_psnr": held_out_psnr(vae, reader, config),
+        }
         return trainer.save({"vae": dict(vae.model.state_dict())}, info)
 
     with RunProgress(config.out, config.log_every, workers.main) as progress:
@@ -117,6 +122,16 @@ def vae_loss(
         "psnr": 10.0 * torch.log10(4.0 / square.detach().clamp(min=1e-9)),
         "code": penalty.sqrt(),
     }
+
+
+def held_out_psnr(vae: VideoVae, reader: ClipReader, config: VaeTrainConfig, clips: int = 8) -> float | None:
+    """Mean PSNR in dB of the first whole clips that training never saw, there and back; None without any."""
+    numbers = [i for i, row in enumerate(reader.rows) if held_out(clip_seed(row), config.holdout_every)][:clips]
+    values = []
+    for number in numbers:
+        frames = torch.from_numpy(reader.frames(number, 0, config.frames)[0])
+        values.append(float(psnr(vae.decode(vae.encode(frames[None]))[0], frames).mean()))
+    return float(np.mean(values)) if values else None
 
 
 def _through(

@@ -17,6 +17,8 @@ from training.data.lerobot_reader import LeRobotReader
 from training.world_model.config import CHUNK
 from training.world_model.views import ViewLayout, pack
 
+CLIPS_PER_DEMONSTRATION = 100  # as `training skills` numbers its clips
+
 
 @dataclass(frozen=True)
 class Window:
@@ -70,9 +72,15 @@ def clip_prompt(row: dict[str, Any]) -> str:
 
 
 def clip_seed(row: dict[str, Any]) -> int:
-    """Seed of the demonstration that a clip comes from (a skill clip has it as ``source_seed``)."""
-    value = row.get("source_seed")
-    return int(row["seed"] if value is None else value)
+    """Seed of the demonstration that a clip comes from.
+
+    A skill clip says it as ``source_seed``, or its own seed is the demonstration's times 100 plus ``source_position``.
+    """
+    if row.get("source_seed") is not None:
+        return int(row["source_seed"])
+    if row.get("source_position") is not None:
+        return int(row["seed"]) // CLIPS_PER_DEMONSTRATION
+    return int(row["seed"])
 
 
 def held_out(seed: int, every: int) -> bool:
