@@ -135,7 +135,9 @@ class WorldModel:
             without = predict_velocity(self.transformer, scaled, given, time, nothing, self.info.fps)
             return predicted + weight * (predicted - without)
 
-        return from_network(sample(velocity, given, noise, steps or self.info.steps), self.info.relative)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            values = sample(velocity, given, noise, steps or self.info.steps)
+        return from_network(values, self.info.relative)
 
 
 def build_transformer(shape: TransformerShape, channels: int) -> nn.Module:
