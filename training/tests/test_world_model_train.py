@@ -21,6 +21,7 @@ from training.tests.synthetic import synthetic_dataset
 from training.tests.synthetic_world_model import latents_config, prepare, vae_config, world_model_config
 from training.world_model import trainer as trainer_module
 from training.world_model.composition import generate_composition, generate_timed, joined_frames
+from training.world_model.diffusion import to_network
 from training.world_model.evaluate import EvaluateConfig, evaluate, segments
 from training.world_model.generate import GenerateConfig, generate
 from training.world_model.latents import LatentCache, build_latents
@@ -102,6 +103,13 @@ def test_latents_are_those_of_the_vae_and_of_the_right_frames(root: Path, model:
         assert clip.prompt == reader.rows[clip.episode_index]["tasks"][0]
     spread = torch.stack([cache.clip(i).latents for i in range(len(cache))])
     assert spread.mean().abs() < 0.5 and 0.3 < spread.std() < 2.0
+
+
+def test_what_the_network_sees_has_unit_spread(root: Path, model: WorldModel) -> None:
+    cache = LatentCache(root / "latents")
+    seen = [to_network(cache.clip(i).latents[None], model.info.spread)[0, :, 1:] for i in range(len(cache))]
+    whole = [part[:, k] for i, part in enumerate(seen) for k in (0, 1) if cache.windows[i].valid > 4 * (k + 1)]
+    assert float(torch.stack(whole).square().mean()) == pytest.approx(1.0, rel=1e-3)
 
 
 def test_caching_continues_where_it_stopped(root: Path, tmp_path: Path) -> None:

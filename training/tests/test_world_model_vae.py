@@ -72,11 +72,13 @@ def test_the_first_latent_is_that_of_the_single_picture(vae: VideoVae) -> None:
 
 def test_a_video_that_stands_still_is_zero_relative_to_its_first_latent() -> None:
     latents = _cosmos().encode(_video()[:, :1].repeat(1, 13, 1, 1, 1))
-    relative = to_network(latents, True)
+    relative = to_network(latents, 0.5)
     assert torch.equal(relative[:, :, 0], latents[:, :, 0])
     torch.testing.assert_close(relative[:, :, 1:], torch.zeros_like(relative[:, :, 1:]), rtol=0, atol=1e-5)
-    torch.testing.assert_close(from_network(relative, True), latents)
-    assert to_network(latents, False) is latents is from_network(latents, False)
+    torch.testing.assert_close(from_network(relative, 0.5), latents)
+    assert to_network(latents, 0.0) is latents is from_network(latents, 0.0)
+    stepping = torch.zeros(1, 1, 3, 1, 1) + torch.arange(3.0)[:, None, None]
+    assert to_network(stepping + 7.0, 0.5).flatten().tolist() == [7.0, 2.0, 4.0]
 
 
 def test_decoding_is_causal_too() -> None:

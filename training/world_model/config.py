@@ -180,7 +180,8 @@ class NoiseConfig:
     """How noise levels are drawn in training (as Cosmos-Predict2: log-normal, larger for longer videos)."""
 
     log_mean: float = 0.0
-    log_std: float = 1.0
+    log_std: float = 1.4
+    """Cosmos-Predict2 has 1.0; a model from scratch also needs the low levels, where details are decided."""
     high_share: float = 0.05
     """Share of draws that are log-uniform between ``high_from`` and the largest level instead."""
     high_from: float = 20.0

@@ -41,14 +41,22 @@ def first_only(latents: torch.Tensor) -> torch.Tensor:
     return indicator
 
 
-def to_network(latents: torch.Tensor, relative: bool) -> torch.Tensor:
-    """What is noised and predicted: latents [B, C, L, h, w], those after the first as differences to it if asked."""
-    return torch.cat([latents[:, :, :1], latents[:, :, 1:] - latents[:, :, :1]], dim=2) if relative else latents
+def to_network(latents: torch.Tensor, spread: float) -> torch.Tensor:
+    """What is noised and predicted: latents [B, C, L, h, w], or those after the first as differences to it.
+
+    spread: standard deviation of these differences, which are divided by it (sigma_data is 1); 0: the latents as they
+    are.
+    """
+    if spread == 0.0:
+        return latents
+    return torch.cat([latents[:, :, :1], (latents[:, :, 1:] - latents[:, :, :1]) / spread], dim=2)
 
 
-def from_network(values: torch.Tensor, relative: bool) -> torch.Tensor:
+def from_network(values: torch.Tensor, spread: float) -> torch.Tensor:
     """The inverse of :func:`to_network`."""
-    return torch.cat([values[:, :, :1], values[:, :, 1:] + values[:, :, :1]], dim=2) if relative else values
+    if spread == 0.0:
+        return values
+    return torch.cat([values[:, :, :1], values[:, :, 1:] * spread + values[:, :, :1]], dim=2)
 
 
 def predict_velocity(

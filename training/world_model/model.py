@@ -32,7 +32,8 @@ class WorldModelInfo:
     text_tokens: int
     steps: int
     guidance: float
-    relative: bool = False
+    spread: float = 0.0
+    """See :func:`training.world_model.diffusion.to_network`."""
     cosmos: str | None = None
     lora: LoraConfig | None = None
 
@@ -55,7 +56,6 @@ class WorldModelInfo:
             text_tokens=preset.text_tokens,
             steps=preset.steps,
             guidance=preset.guidance,
-            relative=preset.relative,
             cosmos=None if cosmos is None else str(cosmos),
             lora=lora if lora.rank > 0 else None,
         )
@@ -137,7 +137,7 @@ class WorldModel:
 
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             values = sample(velocity, given, noise, steps or self.info.steps)
-        return from_network(values, self.info.relative)
+        return from_network(values, self.info.spread)
 
 
 def build_transformer(shape: TransformerShape, channels: int) -> nn.Module:

@@ -47,8 +47,8 @@ class RunProgress:
 
     def add(self, values: dict[str, torch.Tensor], trainer: Trainer) -> None:
         """Take in one step's numbers."""
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value)
+        for name, number in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + float(number)
         self._count += 1
         self._bar.update(self._task, completed=trainer.progress)
         if trainer.step % self._every and trainer.progress < 1.0:

@@ -5,7 +5,7 @@ Several processes: ``torchrun --nproc-per-node N -m training world-model ...`` w
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def world_model_loss(
 ) -> Losses:
     """Weighted mean square error of the predicted velocity over the latents that are neither given nor padding."""
     device = workers.device
-    clean = to_network(batch.latents.to(device), info.relative)
+    clean = to_network(batch.latents.to(device), info.spread)
     part = workers.share(config.batch)
     # Drawn for the whole batch, whoever computes which part: the split over processes does not change the training.
     sigma = draw_sigmas(config.batch, clean.shape[2], config.noise, generator)[part].to(device)
@@ -149,7 +149,19 @@ def _describe(config: WorldModelTrainConfig, cache: LatentCache) -> WorldModelIn
         raise TrainingError(
             f"{cache.root} was made for preset {cache.meta['preset']!r}, this training is of {preset.name!r}"
         )
-    return WorldModelInfo.of(preset, cache.layout, cache.frames, int(cache.meta["fps"]), config.cosmos, config.lora)
+    info = WorldModelInfo.of(preset, cache.layout, cache.frames, int(cache.meta["fps"]), config.cosmos, config.lora)
+    return replace(info, spread=_spread(cache)) if preset.relative else info
+
+
+def _spread(cache: LatentCache, clips: int = 128) -> float:
+    """Standard deviation of latents about the first one of their window, padding left out, over some windows."""
+    squares, weight = 0.0, 0.0
+    for i in range(0, len(cache), max(1, len(cache) // clips)):
+        clip = cache.clip(i)
+        weights = latent_weights(clip.frames_valid[None], 0.0)
+        squares += float(weighted_square(clip.latents[None], clip.latents[None, :, :1], weights))
+        weight += float(weights.sum())
+    return max(round((squares / max(weight, 1.0)) ** 0.5, 6), 1e-3)
 
 
 def _vae_part(
