@@ -5,6 +5,7 @@ Several processes: ``torchrun --nproc-per-node N -m training world-model ...`` w
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from training.common.errors import DatasetError, TrainingError
 from training.world_model.config import PRESETS, WorldModelTrainConfig
 from training.world_model.diffusion import draw_sigmas, latent_weights, predict_velocity, to_network, weighted_square
 from training.world_model.distributed import Workers
-from training.world_model.latents import LatentCache
+from training.world_model.latents import ClipLatents, LatentCache
 from training.world_model.model import WorldModelInfo, describe_transformer, new_transformer
 from training.world_model.progress import RunProgress
 from training.world_model.text import RememberedText
 from training.world_model.trainer import Losses, Trainer, run_loop
 from training.world_model.vae import VideoVae, describe_vae, load_vae
 from training.world_model.windows import held_out
+
+SPREAD_WINDOWS = 128  # windows that the spread of differences is measured on
 
 
 @dataclass
@@ -150,14 +153,16 @@ def _describe(config: WorldModelTrainConfig, cache: LatentCache) -> WorldModelIn
             f"{cache.root} was made for preset {cache.meta['preset']!r}, this training is of {preset.name!r}"
         )
     info = WorldModelInfo.of(preset, cache.layout, cache.frames, int(cache.meta["fps"]), config.cosmos, config.lora)
-    return replace(info, spread=_spread(cache)) if preset.relative else info
+    if not preset.relative:
+        return info
+    some = range(0, len(cache), max(1, len(cache) // SPREAD_WINDOWS))
+    return replace(info, spread=latent_spread(cache.clip(i) for i in some))
 
 
-def _spread(cache: LatentCache, clips: int = 128) -> float:
-    """Standard deviation of latents about the first one of their window, padding left out, over some windows."""
+def latent_spread(clips: Iterable[ClipLatents]) -> float:
+    """Standard deviation of latents about the first one of their window, padding left out."""
     squares, weight = 0.0, 0.0
-    for i in range(0, len(cache), max(1, len(cache) // clips)):
-        clip = cache.clip(i)
+    for clip in clips:
         weights = latent_weights(clip.frames_valid[None], 0.0)
         squares += float(weighted_square(clip.latents[None], clip.latents[None, :, :1], weights))
         weight += float(weights.sum())
