@@ -218,7 +218,7 @@ def test_segments_cover_the_episode() -> None:
 def test_evaluation_pairs_the_models_and_knows_its_references(root: Path, model_folder: Path, tmp_path: Path) -> None:
     config = EvaluateConfig(
         base=model_folder, skill=model_folder, dataset=root / "data", out=tmp_path, horizons=(4, 8, 400), steps=2,
-        holdout_every=2, strips=1, threads=1,
+        holdout_every=2, strips=1, frechet_draws=5, threads=1,
     )  # fmt: skip
     report = evaluate(config)
     assert report["seeds"] == [1, 3] and report["budget_clips"] == {"base": 12, "skill": 12, "equal": True}

@@ -67,6 +67,8 @@ class EvaluateConfig:
     strips: int = 4
     holdout_every: int = 10
     """As in training."""
+    frechet_draws: int = 200
+    """Bootstrap draws for the interval of the Frechet distances' difference."""
     threads: int = 2
 
 
@@ -168,7 +170,7 @@ def summarise(outcomes: Sequence[Outcome], config: EvaluateConfig, models: dict[
         "commit": git_commit(),
         "machine": describe_machine(),
         "seeds": [outcome.seed for outcome in outcomes],
-        "horizons": [entry for low, high in ranges if (entry := _range(outcomes, low, high, config.seed)) is not None],
+        "horizons": [entry for low, high in ranges if (entry := _range(outcomes, low, high, config)) is not None],
         "episodes": [
             {
                 "seed": o.seed,
@@ -181,7 +183,7 @@ def summarise(outcomes: Sequence[Outcome], config: EvaluateConfig, models: dict[
     }
 
 
-def _range(outcomes: Sequence[Outcome], low: int, high: int, seed: int) -> dict[str, Any] | None:
+def _range(outcomes: Sequence[Outcome], low: int, high: int, config: EvaluateConfig) -> dict[str, Any] | None:
     """Frames low + 1 .. high: means over episodes that reach them, and skill minus base with 95 % intervals."""
     present = [o for o in outcomes if len(o.psnr["base"]) > low]
     if not present:
@@ -193,14 +195,16 @@ def _range(outcomes: Sequence[Outcome], low: int, high: int, seed: int) -> dict[
             for name in (*SIDES, *REFERENCES)
         }
         entry[metric] = {name: float(values.mean()) for name, values in means.items()}
-        difference, *interval = bootstrap_mean(means["skill"] - means["base"], seed)
+        difference, *interval = bootstrap_mean(means["skill"] - means["base"], config.seed)
         entry[f"{metric}_skill_minus_base"] = {"estimate": difference, "interval": interval}
     parts = {name: [o.features[name][low:high] for o in present] for name in ("truth", *SIDES, *REFERENCES)}
     real = np.concatenate(parts["truth"])
     entry["frames"] = len(real)
     entry["frechet"] = {name: frechet_distance(np.concatenate(parts[name]), real) for name in (*SIDES, *REFERENCES)}
     if len(present) > 1:
-        estimate, *interval = bootstrap_frechet_difference(parts["truth"], parts["base"], parts["skill"], seed)
+        estimate, *interval = bootstrap_frechet_difference(
+            parts["truth"], parts["base"], parts["skill"], config.seed, config.frechet_draws
+        )
         entry["frechet_skill_minus_base"] = {"estimate": estimate, "interval": interval}
     return entry
 
