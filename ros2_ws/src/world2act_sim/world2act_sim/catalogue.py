@@ -68,7 +68,13 @@ VOCABULARY_OBJECTS: tuple[ObjectSpec, ...] = (
     ObjectSpec("blue cube", "box", (0.022,) * 3, (0.1, 0.2, 0.85, 1), yaw_period=HALF_PI, stackable=True, support=True),
     ObjectSpec("yellow cylinder", "cylinder", (0.021, 0.021, 0.026), (0.95, 0.82, 0.05, 1), stackable=True),
     ObjectSpec(
-        "purple brick", "box", (0.028, 0.021, 0.020), (0.5, 0.1, 0.6, 1), yaw_period=HALF_PI, stackable=True, support=True
+        "purple brick",
+        "box",
+        (0.028, 0.021, 0.020),
+        (0.5, 0.1, 0.6, 1),
+        yaw_period=HALF_PI,
+        stackable=True,
+        support=True,
     ),
     ObjectSpec("orange ball", "ball", (0.024,) * 3, (0.98, 0.45, 0.05, 1), grasp_below_top=0.026),
     ObjectSpec("can", "mesh", (0.0255, 0.0255, 0.042), mesh="can", scale=(1.0, 1.0, 0.85), grasp_below_top=0.03),
