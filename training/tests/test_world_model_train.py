@@ -75,19 +75,18 @@ def test_world_model_run_cut_in_two_equals_one(root: Path, tmp_path: Path) -> No
 
 def test_the_world_model_learns_and_the_vae_stays(root: Path, tmp_path: Path) -> None:
     before = load_vae(root / "vae").hash
-    losses: list[float] = []
-    with pytest.MonkeyPatch.context() as patch:
-        advance = trainer_module.Trainer.advance
-
-        def noting(self: trainer_module.Trainer, loss: Any) -> Any:
-            result = advance(self, loss)
-            losses.append(float(result["loss"]))
-            return result
-
-        patch.setattr(trainer_module.Trainer, "advance", noting)
-        folder = train_world_model(world_model_config(root, tmp_path, 40, learning_rate=3e-3, bf16=True))
+    config = world_model_config(root, tmp_path, 40, learning_rate=3e-3, bf16=True)
+    losses = _noted("loss", lambda: train_world_model(config))
+    folder = latest_checkpoint(tmp_path)
     assert np.mean(losses[-10:]) < 0.9 * np.mean(losses[:5])
     assert load_vae(root / "vae").hash == before == load_vae(folder).hash == read_info(folder)["vae"]["hash"]
+
+
+def test_the_vae_learns(root: Path, tmp_path: Path) -> None:
+    config = vae_config(root / "data", tmp_path, 40, learning_rate=5e-3, bf16=True, ema=0.9)
+    decibels = _noted("psnr", lambda: train_vae(config))
+    assert np.mean(decibels[-5:]) > np.mean(decibels[:5]) + 3.0
+    assert read_info(latest_checkpoint(tmp_path))["held_out_psnr"] > np.mean(decibels[:5]) + 2.0
 
 
 def test_latents_are_those_of_the_vae_and_of_the_right_frames(root: Path, model: WorldModel) -> None:
@@ -278,6 +277,22 @@ def _stop_after(steps: int, run: Callable[[], Path]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(trainer_module.Trainer, "advance", stopping)
         run()
+
+
+def _noted(name: str, run: Callable[[], Path]) -> list[float]:
+    """Run and return what each step reported under ``name``."""
+    values: list[float] = []
+    advance = trainer_module.Trainer.advance
+
+    def noting(self: trainer_module.Trainer, loss: Any) -> Any:
+        result = advance(self, loss)
+        values.append(float(result[name]))
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer_module.Trainer, "advance", noting)
+        run()
+    return values
 
 
 def _assert_same(first: Path, second: Path, groups: tuple[str, ...]) -> None:

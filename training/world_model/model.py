@@ -231,8 +231,10 @@ def new_transformer(info: WorldModelInfo, shape: dict[str, Any] | None, seed: in
         assert info.cosmos is not None
         transformer = load_cosmos_transformer(Path(info.cosmos))
     else:
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in shape.items()}
-        channels = values.pop("channels")
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in shape.items()
+        }
+        channels = int(values.pop("channels"))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             transformer = build_transformer(TransformerShape(**values), channels)

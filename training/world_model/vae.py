@@ -21,7 +21,7 @@ def build_vae(shape: VaeShape) -> nn.Module:
     """An untrained AutoencoderKLCosmos: haar patches of 4 in space and time, one more halving in space."""
     from diffusers import AutoencoderKLCosmos
 
-    return AutoencoderKLCosmos(
+    model: Any = AutoencoderKLCosmos(
         latent_channels=shape.latent_channels,
         encoder_block_out_channels=shape.encoder_channels,
         decode_block_out_channels=shape.decoder_channels,
@@ -33,6 +33,7 @@ def build_vae(shape: VaeShape) -> nn.Module:
         latents_mean=[0.0] * shape.latent_channels,
         latents_std=[1.0] * shape.latent_channels,
     )
+    return model
 
 
 def to_pixels(frames: torch.Tensor) -> torch.Tensor:
