@@ -32,6 +32,21 @@ COMMANDS: dict[str, Command] = {
     "vla": Command("training.vla.train", "VlaTrainConfig", "train", "train the nano VLA"),
     "export": Command("training.export.policy", "PolicyExportConfig", "export_policy", "checkpoint to a policy bundle"),
     "evaluate": Command("training.evaluation.evaluate", "EvaluateConfig", "evaluate", "measure a bundle in simulation"),
+    "world-model-vae": Command(
+        "training.world_model.train_vae", "VaeTrainConfig", "train_vae", "train the causal video VAE"
+    ),
+    "world-model-latents": Command(
+        "training.world_model.latents", "LatentsConfig", "build_latents", "encode a dataset's windows once"
+    ),
+    "world-model": Command(
+        "training.world_model.train", "WorldModelTrainConfig", "train_world_model", "train the video world model"
+    ),
+    "world-model-generate": Command(
+        "training.world_model.generate", "GenerateConfig", "generate", "imagine a video, skill by skill"
+    ),
+    "world-model-evaluate": Command(
+        "training.world_model.evaluate", "EvaluateConfig", "evaluate", "compare world models on held-out episodes"
+    ),
     "recipe": Command("training.recipes.tabletop_nano", "RecipeConfig", "run", "collect, train, export and evaluate"),
 }
 

@@ -1,0 +1,1 @@
+"""The world model: packed camera frames and a sentence in, video latents out."""

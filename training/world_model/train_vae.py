@@ -1,0 +1,174 @@
+"""``world-model-vae``: train the causal video VAE on packed frames; the same --out continues."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.common.errors import DatasetError, TrainingError
+from training.world_model.config import CHUNK, PRESETS, VaeTrainConfig
+from training.world_model.distributed import Workers
+from training.world_model.metrics import psnr
+from training.world_model.progress import RunProgress
+from training.world_model.trainer import Losses, Trainer, run_loop
+from training.world_model.vae import VideoVae, build_vae, describe_vae, to_pixels
+from training.world_model.windows import ClipReader, clip_seed, held_out
+
+STATISTICS_CLIPS = 48  # training clips that the latents' mean and spread are taken from
+
+
+@dataclass
+class ClipBatch:
+    """frames: uint8 [B, T, H, W, 3]; valid: bool [B, T], false for padding."""
+
+    frames: torch.Tensor
+    valid: torch.Tensor
+
+
+class ClipSource:
+    """Random clips of T packed frames; batch n of a process is a function of seed, n and rank."""
+
+    def __init__(self, reader: ClipReader, config: VaeTrainConfig, workers: Workers) -> None:
+        self._reader, self._config, self._workers = reader, config, workers
+        rows = reader.rows
+        self._clips = [i for i, row in enumerate(rows) if not held_out(clip_seed(row), config.holdout_every)]
+        if not self._clips:
+            raise DatasetError(f"{config.dataset}: every clip is held out (--holdout-every {config.holdout_every})")
+        lengths = np.array([int(rows[i]["length"]) for i in self._clips])
+        self._lengths, self._chance = lengths, lengths / lengths.sum()
+
+    def batch(self, number: int) -> ClipBatch:
+        """This process's part of batch ``number``."""
+        return self.clips(number, self._config.batch, self._workers.share(self._config.batch))
+
+    def clips(self, number: int, count: int, part: slice) -> ClipBatch:
+        """``part`` of ``count`` clips, drawn by length, each from a random frame on."""
+        rng = np.random.default_rng([self._config.seed, number])
+        size = self._config.frames
+        chosen = rng.choice(len(self._clips), count, p=self._chance)
+        starts = (rng.random(count) * np.maximum(1, self._lengths[chosen] - size + 1)).astype(int)
+        pairs = [
+            self._reader.frames(self._clips[clip], int(start), size) for clip, start in zip(chosen[part], starts[part])
+        ]
+        return ClipBatch(
+            torch.from_numpy(np.stack([frames for frames, _ in pairs])),
+            torch.from_numpy(np.stack([valid for _, valid in pairs])),
+        )
+
+
+def train_vae(config: VaeTrainConfig) -> Path:
+    """Entry point of ``python -m training world-model-vae``; returns the folder of the last checkpoint."""
+    preset = PRESETS[config.preset]
+    if preset.vae is None:
+        raise TrainingError(f"preset {config.preset!r} takes its VAE from the Cosmos-Predict2 folder; nothing to train")
+    if config.frames % CHUNK != 1 or config.frames < 1 + CHUNK:
+        raise TrainingError(f"--frames must be 1 + {CHUNK} n, got {config.frames}")
+    torch.set_num_threads(config.threads)
+    workers = Workers.start()
+    if workers.world > 1 and config.parallel != "ddp":
+        raise TrainingError("the VAE is small: train it with --parallel ddp")
+    layout = preset.layout.changed(config.layout, config.cell_height, config.cell_width)
+    reader = ClipReader(config.dataset, layout)
+    source = ClipSource(reader, config, workers)
+    torch.manual_seed(config.seed)
+    identity = {"step": "world-model-vae", "vae": asdict(preset.vae), "layout": asdict(layout)}
+    trainer = Trainer(build_vae(preset.vae), config, config.out, workers, identity)
+    trainer.restore_if_any()
+
+    def loss(batch: ClipBatch) -> Losses:
+        return vae_loss(trainer.call, batch, config, trainer.generator(), workers)
+
+    def save() -> Path:
+        vae = _normalised(trainer, config, source)
+        info = {
+            "vae": describe_vae(vae, preset.vae, None),
+            "layout": asdict(layout),
+            "held_out_psnr": held_out_psnr(vae, reader, config),
+        }
+        return trainer.save({"vae": dict(vae.model.state_dict())}, info)
+
+    with RunProgress(config.out, config.log_every, workers.main) as progress:
+        size = sum(p.numel() for p in trainer.parameters.values()) / 1e6
+        progress.say(f"{size:.2f} M parameters, {len(reader.rows)} clips, step {trainer.step}")
+        folder = run_loop(trainer, source.batch, loss, save, progress)
+    workers.finish()
+    return folder
+
+
+def vae_loss(
+    autoencoder: Any, batch: ClipBatch, config: VaeTrainConfig, generator: torch.Generator, workers: Workers
+) -> Losses:
+    """Mean absolute error over the frames that are not padding, plus the penalty on the code's size.
+
+    autoencoder: the model or its DDP wrapper, called once (encode, then decode with noise added to the code).
+    """
+    device = workers.device
+    pixels = to_pixels(batch.frames.to(device))
+    valid = batch.valid.to(device).float()[:, None, :, None, None]
+    moved = (pixels - pixels[:, :, :1]).abs().amax(dim=1, keepdim=True) > 0.1
+    weight = valid * (1.0 + config.motion_weight * moved.float())
+    code, decoded = _through(autoencoder, pixels, config, generator, workers)
+    error = (decoded.float() - pixels).abs().mean(dim=1, keepdim=True)
+    total = workers.total(weight.sum())
+    reconstruction = (error * weight).sum() / total * workers.world
+    penalty = code.float().square().mean()
+    square = ((decoded.float() - pixels).square() * valid).sum() / (valid.sum() * pixels[0, :, 0].numel())
+    return {
+        "loss": reconstruction + config.latent_penalty * penalty,
+        "psnr": 10.0 * torch.log10(4.0 / square.detach().clamp(min=1e-9)),
+        "code": penalty.sqrt(),
+    }
+
+
+def held_out_psnr(vae: VideoVae, reader: ClipReader, config: VaeTrainConfig, clips: int = 8) -> float | None:
+    """Mean PSNR in dB of the first whole clips that training never saw, there and back; None without any."""
+    numbers = [i for i, row in enumerate(reader.rows) if held_out(clip_seed(row), config.holdout_every)][:clips]
+    values = []
+    for number in numbers:
+        frames = torch.from_numpy(reader.frames(number, 0, config.frames)[0])
+        values.append(float(psnr(vae.decode(vae.encode(frames[None]))[0], frames).mean()))
+    return float(np.mean(values)) if values else None
+
+
+def _through(
+    autoencoder: Any, pixels: torch.Tensor, config: VaeTrainConfig, generator: torch.Generator, workers: Workers
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Code [B, C, L, h, w] and what it decodes to after a little noise (this process's part of one draw)."""
+    seen: list[torch.Tensor] = []
+
+    def disturb(module: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        code = arguments[0]
+        seen.append(code)
+        shape = (config.batch, *code.shape[1:])
+        noise = torch.randn(shape, generator=generator)[workers.share(config.batch)]
+        return (code + config.latent_noise * noise.to(code), *arguments[1:])
+
+    # A hook before the decoder's first layer, so that forward stays one call, which is what DDP needs.
+    model = getattr(autoencoder, "module", autoencoder)
+    handle = model.post_quant_conv.register_forward_pre_hook(disturb)
+    try:
+        decoded = autoencoder(pixels, return_dict=False)[0]
+    finally:
+        handle.remove()
+    return seen[0], decoded
+
+
+def _normalised(trainer: Trainer, config: VaeTrainConfig, source: ClipSource) -> VideoVae:
+    """The averaged VAE with the mean and spread of its codes on training clips; latent 0 counts as any other."""
+    preset = PRESETS[config.preset]
+    assert preset.vae is not None
+    model: Any = build_vae(preset.vae)
+    model.load_state_dict({**model.state_dict(), **trainer.whole_average()})
+    vae = VideoVae(model)
+    codes = []
+    with torch.no_grad():
+        for number in range(0, STATISTICS_CLIPS, 4):
+            batch = source.clips(2**31 + number, 4, slice(0, 4))
+            codes.append(vae.encode(batch.frames).transpose(0, 1).flatten(1))
+    code = torch.cat(codes, dim=1)
+    model.register_to_config(latents_mean=code.mean(dim=1).tolist(), latents_std=code.std(dim=1).clamp(1e-3).tolist())
+    return VideoVae(model)
