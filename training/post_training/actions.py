@@ -21,22 +21,22 @@ class ActionScale(nn.Module):
     low: torch.Tensor
     high: torch.Tensor
     middle: torch.Tensor
-    half: torch.Tensor
+    half_range: torch.Tensor
 
     def __init__(self, contract: Contract) -> None:
         super().__init__()
         low, high = torch.from_numpy(contract.action_low), torch.from_numpy(contract.action_high)
-        buffers = {"low": low, "high": high, "middle": (low + high) / 2, "half": (high - low) / 2}
+        buffers = {"low": low, "high": high, "middle": (low + high) / 2, "half_range": (high - low) / 2}
         for name, value in buffers.items():
             self.register_buffer(name, value, persistent=False)
 
     def to_shares(self, actions: torch.Tensor) -> torch.Tensor:
         """Robot units [..., A] -> [-1, 1] within the limits."""
-        return (actions - self.middle) / self.half
+        return (actions - self.middle) / self.half_range
 
     def to_units(self, shares: torch.Tensor) -> torch.Tensor:
         """[-1, 1] -> robot units [..., A]."""
-        return shares * self.half + self.middle
+        return shares * self.half_range + self.middle
 
 
 class ChunkCoder(nn.Module):

@@ -57,7 +57,7 @@ class ResidualHead(nn.Module):
         if self.config.variant == "action":
             return self.bound * torch.tanh(output).unflatten(1, (self.steps, -1))
         change = self._decoded_change(shares, base_code, self.config.latent_bound * torch.tanh(output))
-        return soft_bound(change * self.coder.scale.half, self.bound)
+        return soft_bound(change * self.coder.scale.half_range, self.bound)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that training may change, by name."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from training.common.checkpoint import save_checkpoint
 from training.post_training.config import ResidualConfig
-from training.post_training.imagined import ImaginedCodes
-from training.post_training.initial_states import InitialState
+from training.post_training.imagine import ImagineConfig, imagine_states
+from training.post_training.imagined import ImaginedCodes, ImaginedLatents
+from training.post_training.initial_states import InitialState, StartsConfig
 from training.post_training.residual import ResidualHead
 from training.post_training.rollouts import Trajectory
 from training.tests.synthetic_run import TINY
@@ -161,3 +166,26 @@ def imagined_codes(count: int = 8, chunks: int = CHUNKS, seed: int = 5) -> Imagi
     generator = torch.Generator().manual_seed(seed)
     codes = tuple(torch.randn((1, chunks, CODE), generator=generator) for _ in range(count))
     return ImaginedCodes(STATES[:count], codes, whole_episode=False)
+
+
+def tiny_vla_run(root: Path) -> Path:
+    """A run of ``training vla`` with one checkpoint of :func:`tiny_vla`."""
+    model = tiny_vla()
+    tensors = {"model": dict(model.state_dict()), "average": dict(model.named_parameters())}
+    info = {"config": {"model": dataclasses.asdict(TINY)}, "contract": CONTRACT.to_text(), "history": ["made up"]}
+    save_checkpoint(root, 1, tensors, json.loads(json.dumps(info)))
+    return root
+
+
+def imagined_run(root: Path, count: int = 8, **changes: object) -> ImaginedLatents:
+    """Latents of the tiny imagination on disk."""
+    settings: dict[str, object] = {"starts": StartsConfig(kinds=("pick", "composite")), "shard_size": 4, **changes}
+    config = ImagineConfig(out=root, count=count, **settings)  # type: ignore[arg-type]
+    return imagine_states(config, TinyImagination(), grey_pictures)
+
+
+def grey_pictures(state: InitialState) -> dict[str, NDArray[np.uint8]]:
+    """First pictures, grey by seed; every seed that ends in 5 is one that the simulator cannot make."""
+    if state.seed % 10 == 5:
+        return {}
+    return {name: np.full((128, 128, 3), state.seed % 251, np.uint8) for name in ("scene", "wrist")}
