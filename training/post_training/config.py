@@ -50,7 +50,7 @@ class LoraSettings:
     """Low-rank adapters in the policy itself instead of a residual on top of it (the paper's ablation: rank 16)."""
 
     rank: int = 16
-    alpha: float = 16.0
+    alpha: int = 16
 
 
 @dataclass(frozen=True)

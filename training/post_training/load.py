@@ -10,8 +10,10 @@ from torch import nn
 
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
+from training.evaluation.policy import ChunkPolicy
 from training.post_training.config import ResidualConfig
 from training.post_training.frozen import module_hash
+from training.post_training.policies import BaseSource, ResidualPolicy
 from training.post_training.residual import ResidualHead
 from world2act_core.contract import Contract
 
@@ -55,6 +57,12 @@ def load_residual(folder: Path, adapter: nn.Module | None = None, strength: floa
         raise CheckpointError(f"{checkpoint}: the weights do not fit its own description: {error}") from error
     head.bound.mul_(strength)
     return TrainedResidual(head.eval().requires_grad_(False), info, checkpoint)
+
+
+def open_policy(base: BaseSource, residual: Path | None, strength: float = 1.0) -> ChunkPolicy:
+    """The base policy, with a trained residual on top when one is given: what an in-process evaluation runs."""
+    policy = base.open()
+    return policy if residual is None else ResidualPolicy(policy, load_residual(residual, strength=strength).head)
 
 
 def residual_config(values: dict[str, Any]) -> ResidualConfig:

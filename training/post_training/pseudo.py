@@ -99,7 +99,7 @@ def make_pseudo_data(
             states.append(state)
             chunks.append(actions)
         frames.flush()
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "state": np.concatenate(states).astype(np.float32),
             "chunk": np.concatenate(chunks).astype(np.float32),
             "prompt": np.repeat([prompts.index(text) for *_, text in windows], len(starts)).astype(np.int64),

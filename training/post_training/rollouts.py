@@ -66,7 +66,10 @@ class Collector(Protocol):
 class CorrectedPolicy(Protocol):
     """A policy in two parts, so that a rollout can record what the base policy wanted."""
 
-    base: ChunkPolicy
+    @property
+    def base(self) -> ChunkPolicy:
+        """The policy underneath."""
+        ...
 
     def correct(self, observation: Observation, chunk: ActionChunk) -> ActionChunk:
         """The base policy's chunk as it is to be executed."""

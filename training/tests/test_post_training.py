@@ -12,13 +12,13 @@ import torch
 
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError, TrainingError
+from training.post_training import command as module
 from training.post_training import parts
-from training.post_training import post_train as module
+from training.post_training.command import check_settings, post_train, run
 from training.post_training.config import LoraSettings, ObjectiveConfig, PostTrainConfig, ResidualConfig
 from training.post_training.frozen import FrozenGuard, module_hash
 from training.post_training.load import load_residual
 from training.post_training.policies import BaseSource, NanoVlaPolicy
-from training.post_training.post_train import check_settings, post_train, run
 from training.post_training.samples import collate
 from training.post_training.students import LoraStudent, ResidualStudent
 from training.post_training.trainer import PostTrainer
