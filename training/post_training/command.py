@@ -75,6 +75,8 @@ def run(trainer: PostTrainer, collector: Collector | None) -> Path:
                     "command again to continue from the last checkpoint"
                 ) from error
             folder = trainer.save()
+    if trainer.iteration < trainer.iterations:
+        print(f"interrupted after iteration {trainer.iteration}; run the same command again to continue")
     return folder
 
 
