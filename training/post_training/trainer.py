@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -174,14 +174,17 @@ class PostTrainer:
         self.seconds = dict(info["seconds"])
         self.history = list(info["history"])
 
-    def _batches(self, trajectories: Sequence[Trajectory]) -> list[Samples]:
+    def _batches(self, trajectories: Sequence[Trajectory]) -> Iterator[Samples]:
         config = self.config
         count = len(trajectories)
         size = min(config.batch_states, count) if config.batch_states else count
-        if size == count:
-            return [collate(trajectories, self.codes, self.device)] * config.gradient_steps
-        drawn = [torch.randperm(count, generator=self.generator)[:size].tolist() for _ in range(config.gradient_steps)]
-        return [collate([trajectories[i] for i in rows], self.codes, self.device) for rows in drawn]
+        whole = collate(trajectories, self.codes, self.device) if size == count else None
+        for _ in range(config.gradient_steps):
+            if whole is not None:
+                yield whole
+            else:
+                rows = torch.randperm(count, generator=self.generator)[:size].tolist()
+                yield collate([trajectories[i] for i in rows], self.codes, self.device)
 
     def _optimise(self, samples: Samples) -> dict[str, float]:
         config = self.config
