@@ -31,8 +31,8 @@ class ContractMismatch(ContractError):
 def check_compatible(ours: Contract, theirs: Contract, ours_name: str = "ours", theirs_name: str = "theirs") -> None:
     """Raise ContractMismatch, listing every difference with both sides' names and values.
 
-    Allowed to differ: image sizes (pictures are resized), chunk_length and execute_steps, and which skills and objects each side knows (the planner
-    uses the bundle's). An object known to both must have the same uses on both sides.
+    Allowed to differ: image sizes (pictures are resized), chunk_length and execute_steps, and which skills and objects
+    each side knows (the planner uses the bundle's). An object known to both must have the same uses on both sides.
     """
     differences = list(_differences(ours, theirs, ours_name, theirs_name))
     if differences:
