@@ -30,6 +30,18 @@ COMMANDS: dict[str, Command] = {
         "sentence encoder to ONNX",
     ),
     "vla": Command("training.vla.train", "VlaTrainConfig", "train", "train the nano VLA"),
+    "imagine": Command(
+        "training.post_training.imagine", "ImagineConfig", "imagine", "what a world model expects from initial states"
+    ),
+    "post-train": Command(
+        "training.post_training.command",
+        "PostTrainConfig",
+        "post_train",
+        "align actions with imagined latents (Stage 2)",
+    ),
+    "post-train-pixels": Command(
+        "training.post_training.pixel_space", "PixelConfig", "post_train_pixels", "the same through decoded video"
+    ),
     "export": Command("training.export.policy", "PolicyExportConfig", "export_policy", "checkpoint to a policy bundle"),
     "evaluate": Command("training.evaluation.evaluate", "EvaluateConfig", "evaluate", "measure a bundle in simulation"),
     "world-model-vae": Command(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation.policy import ChunkPolicy
 from world2act_core.chunks import ChunkSampler
 from world2act_core.grammar import GrammarPlanner
 from world2act_core.limits import ActionLimits, WorkspaceBox
 from world2act_core.plan import PlanError
-from world2act_core.policy import BundlePolicy
 from world2act_core.pose import apply_action
 from world2act_core.sequencer import SkillSequencer
 from world2act_core.types import ArmTarget
@@ -89,7 +89,7 @@ class EpisodeOutcome:
 
 
 def run_episode(
-    world: TabletopWorld, policy: BundlePolicy, episode: Episode, config: RolloutConfig, record: bool = False
+    world: TabletopWorld, policy: ChunkPolicy, episode: Episode, config: RolloutConfig, record: bool = False
 ) -> EpisodeOutcome:
     """Run one episode; with ``record`` every control period is also filmed (both cameras side by side)."""
     perturbation = SPLITS[episode.split]
@@ -119,7 +119,7 @@ def run_episode(
 
 
 def _skills_and_prompts(
-    task: Task, config: RolloutConfig, vocabulary: Vocabulary | None, policy: BundlePolicy
+    task: Task, config: RolloutConfig, vocabulary: Vocabulary | None, policy: ChunkPolicy
 ) -> tuple[tuple[Skill, ...], tuple[str, ...]]:
     """The skills to walk through and the sentence that the policy reads for each; raises PlanError."""
     if config.prompts == "paraphrase":
@@ -135,7 +135,7 @@ class _Run:
     def __init__(
         self,
         world: TabletopWorld,
-        policy: BundlePolicy,
+        policy: ChunkPolicy,
         skills: tuple[Skill, ...],
         prompts: tuple[str, ...],
         judge: EpisodeJudge,

@@ -16,7 +16,7 @@ def batch_loss(
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Scalar loss and its detached parts by name (see :func:`describe` for units)."""
     predictions = model.encode(batch.images, batch.state, batch.text, batch.colour)
-    action, parts = _flow_loss(model, predictions.context, batch, config, generator)
+    action, parts = flow_loss(model, predictions.context, batch.chunk, config, generator)
     # Frames on which the skill is complete are rare, and every one of them ends an episode.
     done = functional.binary_cross_entropy_with_logits(predictions.done.float(), batch.done)
     known = ~torch.isnan(batch.positions)
@@ -40,11 +40,12 @@ def batch_loss(
     return loss, {name: value.detach() for name, value in parts.items()}
 
 
-def _flow_loss(
-    model: NanoVla, context: torch.Tensor, batch: Batch, config: LossConfig, generator: torch.Generator
+def flow_loss(
+    model: NanoVla, context: torch.Tensor, chunk: torch.Tensor, config: LossConfig, generator: torch.Generator
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Loss of the action head for chunks [B, T, A] in robot units given contexts [B, context], and its parts."""
     draws = config.flow_draws
-    clean = model.normalisation.encode_actions(batch.chunk).repeat(draws, 1, 1)
+    clean = model.normalisation.encode_actions(chunk).repeat(draws, 1, 1)
     noise = torch.randn(clean.shape, generator=generator)
     time = torch.rand(len(clean), generator=generator)
     # The first share of the draws starts the path, half of those at the zero noise that the robot uses by default.

@@ -1,0 +1,160 @@
+"""``post-train``: Stage 2 of World2Act, and its ablations at the same budget; continues where it stopped."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from training.common.checkpoint import checkpoints, latest_checkpoint
+from training.common.errors import TrainingError
+from training.common.interruption import Interruption
+from training.common.machine import describe_machine, git_commit
+from training.post_training.actions import ChunkCoder
+from training.post_training.config import PostTrainConfig
+from training.post_training.imagined import ImaginedCodes, ImaginedLatents
+from training.post_training.interfaces import VideoAdapter
+from training.post_training.load import ADAPTERS
+from training.post_training.merge import save_merged
+from training.post_training.parts import open_adapters, pick_device
+from training.post_training.policies import BaseSource
+from training.post_training.report import PostTrainReport
+from training.post_training.rollouts import Collector, LocalCollector, ParallelCollector, StudentRecipe
+from training.post_training.students import LoraStudent, ResidualStudent, open_lora_student, open_residual_student
+from training.post_training.trainer import PostTrainer
+from world2act_core.contract import Contract
+
+STUDENTS = "training.post_training.students"
+
+
+def post_train(config: PostTrainConfig) -> Path:
+    """Entry point of ``python -m training post-train``; returns the folder of the last checkpoint."""
+    check_settings(config)
+    torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    device = pick_device(config.device)
+    source = BaseSource(config.base, config.text_encoder)
+    latents = ImaginedLatents(config.imagined)
+    student, recipe, coder = _student(config, source, latents.origin.vae)
+    video, _, adapters = open_adapters(config.adapters, student.contract, latents.origin.vae)
+    codes = latents.codes(cast(VideoAdapter, video), config.trajectories)
+    _copy_adapters(adapters.folder, config.out / ADAPTERS)
+    trainer = PostTrainer(config, student, coder, codes, _facts(student.contract, latents), device)
+    _move(student, coder, device)
+    collector = _collector(config, recipe, codes, coder.steps)
+    try:
+        folder = run(trainer, collector)
+    finally:
+        if collector is not None:
+            collector.close()
+    if isinstance(student, LoraStudent):
+        save_merged(config.base, student.model, config.out / "merged", trainer.iteration)
+    return folder
+
+
+def run(trainer: PostTrainer, collector: Collector | None) -> Path:
+    """Train to the end (or to an interruption) with a checkpoint after every iteration; returns the last one."""
+    config = trainer.config
+    if checkpoints(config.out):
+        trainer.restore(latest_checkpoint(config.out))
+    if trainer.iteration >= trainer.iterations:
+        return trainer.save()
+    assert collector is not None
+    folder = config.out
+    with PostTrainReport(config.out, trainer.iterations, trainer.iteration) as report, Interruption() as interrupted:
+        while trainer.iteration < trainer.iterations and not interrupted:
+            try:
+                report.add(trainer.advance(collector))
+            except BrokenProcessPool as error:
+                raise TrainingError(
+                    f"a process that runs the simulator has died in iteration {trainer.iteration}; run the same "
+                    "command again to continue from the last checkpoint"
+                ) from error
+            folder = trainer.save()
+    if trainer.iteration < trainer.iterations:
+        print(f"interrupted after iteration {trainer.iteration}; run the same command again to continue")
+    return folder
+
+
+def check_settings(config: PostTrainConfig) -> None:
+    """Raise TrainingError for settings that contradict each other."""
+    objective = config.objective
+    if config.trajectories < 0 or config.iterations < 0 or config.gradient_steps < 1:
+        raise TrainingError("--trajectories and --iterations must be 0 or more, --gradient-steps at least 1")
+    fewest = [n for n in (config.states_per_iteration, config.batch_states, config.trajectories) if n]
+    if objective.target == "contrastive" and fewest and min(fewest) < 2:
+        raise TrainingError(
+            "a contrastive target needs at least two initial states at a time: raise --trajectories, "
+            "--states-per-iteration or --batch-states"
+        )
+    if not objective.temperature > 0:
+        raise TrainingError(f"--objective.temperature must be above 0, got {objective.temperature}")
+
+
+def _student(
+    config: PostTrainConfig, source: BaseSource, vae: str
+) -> tuple[ResidualStudent | LoraStudent, StudentRecipe, ChunkCoder]:
+    torch.manual_seed(config.seed)
+    if config.method == "residual":
+        arguments: tuple[Any, ...] = (source, config.adapters, config.residual)
+        student = open_residual_student(*arguments)
+        return student, StudentRecipe(f"{STUDENTS}:open_residual_student", arguments), student.head.coder
+    _, adapter, _ = open_adapters(config.adapters, None, vae)
+    policy = source.open_checkpoint()
+    coder = ChunkCoder(policy.contract, adapter)
+    arguments = (source, config.lora, coder.steps, config.seed)
+    return open_lora_student(*arguments), StudentRecipe(f"{STUDENTS}:open_lora_student", arguments), coder
+
+
+def _collector(
+    config: PostTrainConfig,
+    recipe: StudentRecipe,
+    codes: ImaginedCodes,
+    steps: int,
+) -> Collector | None:
+    if not codes.states:
+        return None
+    os.environ.setdefault("MUJOCO_GL", "egl")
+    if config.workers < 1:
+        # Its own student: rollouts run on the CPU, whatever the optimiser runs on.
+        return LocalCollector(recipe.make(), codes, steps, config.rollout)
+    workers = min(config.workers, config.states_per_iteration, len(codes.states))
+    return ParallelCollector(recipe, codes, steps, config.rollout, workers)
+
+
+def _facts(contract: Contract, latents: ImaginedLatents) -> dict[str, Any]:
+    return {
+        "contract": contract.to_text(),
+        "world_model": latents.origin.world_model,
+        "vae": latents.origin.vae,
+        "imagined": vars(latents.origin),
+        "machine": describe_machine(),
+        "commit": git_commit(),
+    }
+
+
+def _move(student: ResidualStudent | LoraStudent, coder: ChunkCoder, device: torch.device) -> None:
+    coder.to(device)
+    if isinstance(student, ResidualStudent):
+        student.head.to(device)
+    else:
+        student.model.to(device)
+
+
+def _copy_adapters(checkpoint: Path, target: Path) -> None:
+    """Keep the adapters with the run, without their optimiser."""
+    if target.exists():
+        return
+    temporary = _beside(target)
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(checkpoint, temporary, ignore=shutil.ignore_patterns("optimiser*"))
+    temporary.replace(target)
+
+
+def _beside(path: Path) -> Path:
+    """A temporary name beside ``path``."""
+    return path.with_name(f".{path.name}.tmp")
