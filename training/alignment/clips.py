@@ -1,0 +1,116 @@
+"""The windows of video latents that alignment reads, whoever made them.
+
+A window is 1 + M * N frames of one episode from frame ``start`` on. A causal VAE turns it into 1 + N latents: latent 0
+covers frame ``start`` alone; latent k >= 1 covers the M frames start + M (k - 1) + 1 .. start + M k, which are what the
+actions of frames start + M (k - 1) .. start + M k - 1 led to. So action chunk j pairs with latent j + 1, and latent 0
+with none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+
+@dataclass(frozen=True)
+class WindowInfo:
+    """Where a window is. valid_frames: frames from its start to where padding begins; task: its instruction."""
+
+    episode: int
+    start: int
+    valid_frames: int
+    task: str
+
+
+class LatentClips(Protocol):
+    """Windows of latents of one VAE, all of the same shape."""
+
+    @property
+    def vae(self) -> str:
+        """Hash of the VAE that made the latents."""
+
+    @property
+    def chunks(self) -> int:
+        """N: latents per window after the first."""
+
+    def __len__(self) -> int:
+        """Number of windows."""
+
+    def info(self, index: int) -> WindowInfo:
+        """Where window ``index`` is, without reading its latents."""
+
+    def latents(self, index: int) -> torch.Tensor:
+        """float32 [16, 1 + N, h, w] of window ``index``, about zero mean and unit variance."""
+
+
+class MemoryClips:
+    """Windows that are already in memory: for tests and for latents that were just generated."""
+
+    def __init__(self, infos: Sequence[WindowInfo], latents: torch.Tensor, vae: str) -> None:
+        """``latents`` [W, 16, 1 + N, h, w] belong to ``infos`` (W of them)."""
+        if len(infos) != len(latents):
+            raise ValueError(f"{len(infos)} windows described, latents of {len(latents)} given")
+        self._infos, self._latents, self._vae = list(infos), latents, vae
+
+    @property
+    def vae(self) -> str:
+        """Hash of the VAE that made the latents."""
+        return self._vae
+
+    @property
+    def chunks(self) -> int:
+        """N: latents per window after the first."""
+        return int(self._latents.shape[2]) - 1
+
+    def __len__(self) -> int:
+        return len(self._infos)
+
+    def info(self, index: int) -> WindowInfo:
+        """Where window ``index`` is."""
+        return self._infos[index]
+
+    def latents(self, index: int) -> torch.Tensor:
+        """float32 [16, 1 + N, h, w]."""
+        return self._latents[index]
+
+
+class CachedClips:
+    """The world model's latent cache (``training.world_model.latents``) seen as :class:`LatentClips`."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the cache at ``root``; the cache raises its own error when it is missing or damaged."""
+        # Here and not above: alignment's own code and tests need no diffusers.
+        from training.world_model.latents import LatentCache
+
+        self._cache: Any = LatentCache(root)
+        self._infos = [_info(self._cache.clip(i)) for i in range(len(self._cache))]
+        self._chunks = int(self._cache.clip(0).latents.shape[1]) - 1 if self._infos else 0
+
+    @property
+    def vae(self) -> str:
+        """Hash of the VAE that made the latents."""
+        return str(self._cache.vae)
+
+    @property
+    def chunks(self) -> int:
+        """N: latents per window after the first."""
+        return self._chunks
+
+    def __len__(self) -> int:
+        return len(self._infos)
+
+    def info(self, index: int) -> WindowInfo:
+        """Where window ``index`` is."""
+        return self._infos[index]
+
+    def latents(self, index: int) -> torch.Tensor:
+        """float32 [16, 1 + N, h, w]."""
+        return torch.as_tensor(self._cache.clip(index).latents).float()
+
+
+def _info(clip: Any) -> WindowInfo:
+    return WindowInfo(int(clip.episode_index), int(clip.start), int(clip.frames_valid), str(clip.prompt))
