@@ -108,5 +108,10 @@ class Aligner(nn.Module):
 
 
 def cosine(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Cosine similarity over the last dimension, in float32 and within [-1, 1]."""
-    return functional.cosine_similarity(first.float(), second.float(), dim=-1)
+    """Cosine similarity over the last dimension, in float32 at least and within [-1, 1]."""
+    return functional.cosine_similarity(full_precision(first), full_precision(second), dim=-1)
+
+
+def full_precision(values: torch.Tensor) -> torch.Tensor:
+    """At least float32: codes come out of mixed precision, losses must not."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -18,12 +18,13 @@ import torch
 
 @dataclass(frozen=True)
 class WindowInfo:
-    """Where a window is. valid_frames: frames from its start to where padding begins; task: its instruction."""
+    """Where a window is and what it shows."""
 
-    episode: int
-    start: int
-    valid_frames: int
-    task: str
+    episode: int  # row of the dataset
+    start: int  # frame of the episode
+    valid_frames: int  # frames from the start to where padding begins
+    task: str  # the instruction
+    source: int  # seed of the demonstration; skill clips cut from one demonstration share it
 
 
 class LatentClips(Protocol):
@@ -112,5 +113,7 @@ class CachedClips:
         return torch.as_tensor(self._cache.clip(index).latents).float()
 
 
-def _info(clip: Any) -> WindowInfo:
-    return WindowInfo(int(clip.episode_index), int(clip.start), int(clip.frames_valid), str(clip.prompt))
+def _info(window: Any) -> WindowInfo:
+    return WindowInfo(
+        int(window.episode_index), int(window.start), int(window.valid), str(window.prompt), int(window.seed)
+    )

@@ -37,7 +37,7 @@ class Objective:
     temperature: float = 0.1
     negatives: int = 16
     hard_share: float = 0.25
-    """Share of the negatives that come from another episode of the same task."""
+    """Share of the negatives that come from another demonstration of the same task."""
     contrastive: float = 1.0
     reconstruction: float = 1.0
     kl: float = 0.0
@@ -50,7 +50,7 @@ class Schedule:
     steps: int = 30_000
     batch: int = 16
     per_task: int = 4
-    """Windows of the same task, from different episodes, that enter a batch together: the source of hard negatives."""
+    """Windows of one task, from different demonstrations, that enter a batch together: the source of hard negatives."""
     learning_rate: float = 1e-4
     final_learning_rate: float = 1e-5
     warmup: int = 500
@@ -118,8 +118,9 @@ class AlignConfig:
     """Chunks per training sample, cropped at random from a longer window (0: the whole window)."""
     action_chunks: int = 0
     """Action chunks per sample, those beyond the latents reconstructed only (the paper: 32; 0: as many as latents)."""
-    held_out: float = 0.1
-    """Share of the episodes that is never trained on and measures retrieval."""
+    holdout_every: int = 10
+    """Demonstrations whose seed leaves the remainder ``holdout_every - 1`` are never trained on and measure retrieval:
+    the same ones as the world model's (0: train on all, measure nothing)."""
     eval_windows: int = 64
     """Held-out windows in the fixed set that retrieval is measured on."""
     eval_every: int = 500

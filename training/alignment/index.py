@@ -11,33 +11,31 @@ from training.alignment.clips import LatentClips
 from training.alignment.pairs import Crop, valid_chunks
 from training.common.errors import DatasetError, TrainingError
 
-SPLIT_SEED = 20260310
-"""Fixes which episodes are held out, whatever the seed of the run: runs with different seeds stay comparable."""
-
 
 @dataclass(frozen=True)
 class WindowIndex:
     """Per-window arrays (W windows) and the rows that may be drawn for training and for measuring."""
 
-    episode: NDArray[np.int64]  # [W]
+    source: NDArray[np.int64]  # [W] seed of the demonstration
     task: NDArray[np.int64]  # [W] number of the task in ``tasks``
     valid: NDArray[np.int64]  # [W] chunks that are not padding
     tasks: tuple[str, ...]
-    training: NDArray[np.int64]  # windows with at least one chunk, of training episodes
+    training: NDArray[np.int64]  # windows with at least one chunk, of demonstrations to train on
     held_out: NDArray[np.int64]
     chunks: int  # chunks per sample
 
     @property
     def hard_share(self) -> float:
-        """Share of the training windows whose task has another episode, that is: which can have hard negatives."""
-        pairs = {(int(self.task[i]), int(self.episode[i])) for i in self.training}
-        episodes = np.bincount([task for task, _ in pairs], minlength=len(self.tasks))
-        return float((episodes[self.task[self.training]] > 1).mean())
+        """Share of the training windows whose task has another demonstration, that can have hard negatives."""
+        pairs = {(int(self.task[i]), int(self.source[i])) for i in self.training}
+        sources = np.bincount([task for task, _ in pairs], minlength=len(self.tasks))
+        return float((sources[self.task[self.training]] > 1).mean())
 
     def draw(self, batch: int, per_task: int, rng: np.random.Generator) -> list[Crop]:
-        """A training batch: groups of ``per_task`` windows of one task from different episodes where there are enough.
+        """A training batch: groups of ``per_task`` windows of one task from different demonstrations.
 
-        Each group's task is that of a window drawn evenly, so that windows come up about equally often.
+        Where a task has too few, the group is smaller. Each group's task is that of a window drawn evenly, so that
+        windows come up about equally often.
         """
         rows: list[int] = []
         while len(rows) < batch:
@@ -52,14 +50,14 @@ class WindowIndex:
         return [Crop(int(row), 0, self.chunks) for row in rows]
 
     def _group(self, seed: int, wanted: int, rng: np.random.Generator) -> list[int]:
-        rows, episodes = [seed], {int(self.episode[seed])}
+        rows, sources = [seed], {int(self.source[seed])}
         same = self.training[self.task[self.training] == self.task[seed]]
         for row in rng.permutation(same):
             if len(rows) == wanted:
                 break
-            if int(self.episode[row]) not in episodes:
+            if int(self.source[row]) not in sources:
                 rows.append(int(row))
-                episodes.add(int(self.episode[row]))
+                sources.add(int(self.source[row]))
         return rows
 
     def _crop(self, row: int, rng: np.random.Generator) -> Crop:
@@ -67,12 +65,12 @@ class WindowIndex:
         return Crop(row, int(rng.integers(0, last + 1)), self.chunks)
 
 
-def build_index(clips: LatentClips, chunk: int, chunks: int, held_out: float) -> WindowIndex:
-    """Index all windows; ``held_out`` is the share of episodes kept for measuring (at least one), 0 for none.
+def build_index(clips: LatentClips, chunk: int, chunks: int, holdout_every: int) -> WindowIndex:
+    """Index all windows of ``clips`` for samples of ``chunks`` chunks (0: all of a window's) of ``chunk`` actions.
 
     Raises:
         TrainingError: more chunks asked for than a window has. DatasetError: no window is as long as one chunk, or
-        nothing is left to train on.
+        too little is left to train on.
     """
     if not 0 <= chunks <= clips.chunks:
         raise TrainingError(f"--chunks {chunks}: the cached windows have {clips.chunks}; ask for at most that many")
@@ -85,24 +83,17 @@ def build_index(clips: LatentClips, chunk: int, chunks: int, held_out: float) ->
             f"none of the {len(infos)} windows holds a whole chunk: that takes {chunk + 1} frames, the longest has "
             f"{longest}; collect longer clips"
         )
-    episode = np.array([info.episode for info in infos], np.int64)
     names = sorted({info.task for info in infos})
     numbers = {name: i for i, name in enumerate(names)}
     task = np.array([numbers[info.task] for info in infos], np.int64)
-    kept = _held_out_episodes(episode[usable], held_out)
-    is_held_out = np.isin(episode[usable], kept)
-    training = usable[~is_held_out]
-    if len(set(episode[training])) < 2:
+    source = np.array([info.source for info in infos], np.int64)
+    # As training.world_model.windows.held_out: what the world model never saw is what retrieval is measured on.
+    held_out = source[usable] % max(1, holdout_every) == holdout_every - 1
+    training = usable[~held_out]
+    if len(set(source[training])) < 2:
         raise DatasetError(
-            f"{len(set(episode[usable]))} episodes with whole chunks, {len(kept)} of them held out: at least two must "
-            "be left to train on, because negatives come from other episodes; collect more or lower --held-out"
+            f"{len(set(source[usable]))} demonstrations with whole chunks, {len(set(source[usable[held_out]]))} of "
+            "them held out: at least two must be left to train on, because negatives come from other demonstrations; "
+            "collect more or change --holdout-every"
         )
-    return WindowIndex(episode, task, valid, tuple(names), training, usable[is_held_out], chunks or clips.chunks)
-
-
-def _held_out_episodes(episodes: NDArray[np.int64], share: float) -> NDArray[np.int64]:
-    if not 0.0 <= share < 1.0:
-        raise TrainingError(f"--held-out must be a share in [0, 1), got {share}")
-    every = np.unique(episodes)
-    count = max(1, round(share * len(every))) if share else 0
-    return np.random.default_rng(SPLIT_SEED).permutation(every)[:count]
+    return WindowIndex(source, task, valid, tuple(names), training, usable[held_out], chunks or clips.chunks)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from training.alignment.adapters import full_precision
+
 
 def info_nce(
     anchors: torch.Tensor,
@@ -23,7 +25,9 @@ def info_nce(
     Returns:
         [P]; 0 for an anchor without any negative.
     """
-    anchors, positives, pool = (functional.normalize(part.float(), dim=-1) for part in (anchors, positives, pool))
+    anchors, positives, pool = (
+        functional.normalize(full_precision(part), dim=-1) for part in (anchors, positives, pool)
+    )
     positive = (anchors * positives).sum(-1, keepdim=True)
     negative = torch.einsum("pd,pkd->pk", anchors, pool[index]).masked_fill(~mask, float("-inf"))
     logits = torch.cat([positive, negative], dim=1) / temperature
@@ -43,10 +47,10 @@ def pooled(codes: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def chunk_errors(decoded: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
     """Mean squared error of every chunk: [..., M, A] twice -> [...], in squared normalised units."""
-    return (decoded.float() - actions).square().mean(dim=(-2, -1))
+    return (full_precision(decoded) - actions).square().mean(dim=(-2, -1))
 
 
 def gaussian_kl(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
     """KL divergence in nats of N(mean, exp(log_variance)) from N(0, 1), summed over the code: [..., D] -> [...]."""
-    mean, log_variance = mean.float(), log_variance.float()
+    mean, log_variance = full_precision(mean), full_precision(log_variance)
     return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(dim=-1)

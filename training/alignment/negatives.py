@@ -14,28 +14,28 @@ import torch
 
 
 def draw_negatives(
-    episodes: torch.Tensor,
+    sources: torch.Tensor,
     tasks: torch.Tensor,
     valid: torch.Tensor,
     count: int,
     hard_share: float,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """For every one of P examples, ``count`` different others from other episodes.
+    """For every one of P examples, ``count`` different others from other demonstrations.
 
     round(count * hard_share) of them have the anchor's task (hard), the rest another task. Where one kind runs short
     the other fills in; where both do, the mask says so.
 
     Args:
-        episodes, tasks: int64 [P]. valid: bool [P]; padding is never a negative.
+        sources, tasks: int64 [P]. valid: bool [P]; padding is never a negative.
         generator: on the CPU, so that a seed means the same on every device.
     Returns:
         index int64 [P, K] into the examples and mask bool [P, K] (False: no such negative), K = min(count, P).
     """
-    total = len(episodes)
+    total = len(sources)
     count = min(count, total)
     same_task = tasks[:, None] == tasks[None]
-    allowed = (episodes[:, None] != episodes[None]) & valid[None]
+    allowed = (sources[:, None] != sources[None]) & valid[None]
     keys = torch.rand((total, total), generator=generator)
     hard_count = round(count * hard_share)
     order = keys + 1.0  # fillers come after the wanted ones, what is not allowed comes last

@@ -66,10 +66,10 @@ def _negatives(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Negatives of every chunk [B * N, K], their mask and every chunk's task, on the pairs' device."""
     count = pairs.paired.shape[1]
-    episodes, tasks = (part.repeat_interleave(count) for part in (pairs.episodes, pairs.tasks))
+    sources, tasks = (part.repeat_interleave(count) for part in (pairs.sources, pairs.tasks))
     device = pairs.paired.device
     index, mask = draw_negatives(
-        episodes, tasks, pairs.paired.flatten().cpu(), objective.negatives, objective.hard_share, generator
+        sources, tasks, pairs.paired.flatten().cpu(), objective.negatives, objective.hard_share, generator
     )
     return index.to(device), mask.to(device), tasks.to(device)
 
@@ -96,7 +96,7 @@ def _global_contrast(codes: Codes, pairs: Pairs, objective: Objective, generator
     count = pairs.paired.shape[1]
     valid = pairs.paired.any(dim=1)
     index, mask = draw_negatives(
-        pairs.episodes, pairs.tasks, valid.cpu(), objective.negatives, objective.hard_share, generator
+        pairs.sources, pairs.tasks, valid.cpu(), objective.negatives, objective.hard_share, generator
     )
     video, action = pooled(codes.video, pairs.paired), pooled(codes.action[:, :count], pairs.paired)
     return _contrast(video, action, index.to(valid.device), mask.to(valid.device), valid, objective)

@@ -29,13 +29,13 @@ class Pairs:
     actions: torch.Tensor  # [B, C, M, A] in [-1, 1], C >= N
     paired: torch.Tensor  # bool [B, N] latent and chunk are both of real frames
     present: torch.Tensor  # bool [B, C] the chunk is of real frames
-    episodes: torch.Tensor  # int64 [B]
+    sources: torch.Tensor  # int64 [B] seed of the demonstration
     tasks: torch.Tensor  # int64 [B] equal numbers: the same task
 
     def to(self, device: torch.device) -> Pairs:
-        """The same batch with what the network reads on ``device``; numbers of episodes and tasks stay on the CPU."""
+        """The same batch with what the network reads on ``device``; sources and tasks stay on the CPU."""
         moved = (part.to(device, non_blocking=True) for part in (self.latents, self.actions, self.paired, self.present))
-        return Pairs(*moved, self.episodes, self.tasks)
+        return Pairs(*moved, self.sources, self.tasks)
 
 
 def valid_chunks(info: WindowInfo, chunk: int) -> int:
@@ -70,12 +70,11 @@ def make_pairs(
         real = (actions.length(info.episode) - start) // chunk
         paired.append(torch.arange(crop.chunks) < min(left, real))
         present.append(torch.arange(count) < real)
-    episodes = torch.tensor([clips.info(crop.window).episode for crop in crops])
     return Pairs(
         torch.stack(latents).float(),
         torch.from_numpy(np.stack(chunks)),
         torch.stack(paired),
         torch.stack(present),
-        episodes,
+        torch.tensor([clips.info(crop.window).source for crop in crops]),
         torch.tensor(list(tasks)),
     )

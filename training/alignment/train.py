@@ -37,7 +37,7 @@ def align_clips(config: AlignConfig, clips: LatentClips, actions: ActionSource) 
     torch.set_num_threads(config.threads)
     objective = objective_of(config)
     adapters = AdapterConfig(latent_channels=int(clips.latents(0).shape[0]), variational=objective.kl > 0)
-    index = build_index(clips, adapters.chunk, config.chunks, config.held_out)
+    index = build_index(clips, adapters.chunk, config.chunks, config.holdout_every)
     _check_hard_negatives(index, objective)
     source = BatchSource(clips, actions, index, adapters, config.action_chunks)
     with ranks(config.device) as place:
@@ -92,7 +92,7 @@ def _description(trainer: Trainer, index: WindowIndex) -> str:
 def _check_hard_negatives(index: WindowIndex, objective: Objective) -> None:
     if objective.hard_share > 0 and index.hard_share == 0:
         raise DatasetError(
-            f"no task of the dataset has two training episodes ({len(index.tasks)} tasks, {len(index.training)} "
+            f"no task of the dataset has two training demonstrations ({len(index.tasks)} tasks, {len(index.training)} "
             "windows), so there is no hard negative; collect more per task, or --objective.hard-share 0"
         )
 
