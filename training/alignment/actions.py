@@ -22,22 +22,22 @@ COLUMNS = ("executed_action", "action")
 class ActionScale(nn.Module):
     """Robot units to [-1, 1] by the contract's limits and back; not limited, so nothing is lost on the way back."""
 
-    middle: torch.Tensor
-    half: torch.Tensor
+    centre: torch.Tensor
+    radius: torch.Tensor
 
     def __init__(self, contract: Contract) -> None:
         super().__init__()
         low, high = torch.from_numpy(contract.action_low), torch.from_numpy(contract.action_high)
-        self.register_buffer("middle", (high + low) / 2, persistent=False)
-        self.register_buffer("half", (high - low) / 2, persistent=False)
+        self.register_buffer("centre", (high + low) / 2, persistent=False)
+        self.register_buffer("radius", (high - low) / 2, persistent=False)
 
     def normalise(self, actions: torch.Tensor) -> torch.Tensor:
         """Robot units [..., A] -> within the limits: [-1, 1]."""
-        return (actions - self.middle) / self.half
+        return (actions - self.centre) / self.radius
 
     def restore(self, actions: torch.Tensor) -> torch.Tensor:
         """Inverse of :meth:`normalise`."""
-        return actions * self.half + self.middle
+        return actions * self.radius + self.centre
 
 
 class ActionSource(Protocol):
