@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import torch
@@ -14,6 +12,7 @@ from training.alignment.clips import LatentClips
 from training.alignment.config import AdapterConfig
 from training.alignment.index import WindowIndex
 from training.alignment.pairs import Crop, Pairs, make_pairs
+from training.common.prefetch import prefetch
 
 
 class BatchSource:
@@ -30,19 +29,9 @@ class BatchSource:
         rng = np.random.default_rng([seed, rank, number])
         return self._read(self.index.draw(size, per_task, rng))
 
-    def stream(self, seed: int, rank: int, first: int, size: int, per_task: int, ahead: int = 2) -> Iterator[Pairs]:
+    def stream(self, seed: int, rank: int, first: int, size: int, per_task: int) -> Generator[Pairs]:
         """Batches from number ``first`` on, read by a thread while the previous ones are used."""
-        pool = ThreadPoolExecutor(1, thread_name_prefix="pairs")
-        coming: deque[Future[Pairs]] = deque()
-        try:
-            number = first
-            while True:
-                while len(coming) <= ahead:
-                    coming.append(pool.submit(self.batch, seed, rank, number, size, per_task))
-                    number += 1
-                yield coming.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        return prefetch(lambda number: self.batch(seed, rank, number, size, per_task), first)
 
     def held_out(self, windows: int, size: int = 16) -> Iterator[Pairs]:
         """The fixed held-out set of at most ``windows`` windows, ``size`` at a time."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
@@ -77,43 +76,3 @@ class MemoryClips:
     def latents(self, index: int) -> torch.Tensor:
         """float32 [16, 1 + N, h, w]."""
         return self._latents[index]
-
-
-class CachedClips:
-    """The world model's latent cache (``training.world_model.latents``) seen as :class:`LatentClips`."""
-
-    def __init__(self, root: Path) -> None:
-        """Open the cache at ``root``; the cache raises its own error when it is missing or damaged."""
-        # Here and not above: alignment's own code and tests need no diffusers.
-        from training.world_model.latents import LatentCache
-
-        self._cache: Any = LatentCache(root)
-        self._infos = [_info(self._cache.clip(i)) for i in range(len(self._cache))]
-        self._chunks = int(self._cache.clip(0).latents.shape[1]) - 1 if self._infos else 0
-
-    @property
-    def vae(self) -> str:
-        """Hash of the VAE that made the latents."""
-        return str(self._cache.vae)
-
-    @property
-    def chunks(self) -> int:
-        """N: latents per window after the first."""
-        return self._chunks
-
-    def __len__(self) -> int:
-        return len(self._infos)
-
-    def info(self, index: int) -> WindowInfo:
-        """Where window ``index`` is."""
-        return self._infos[index]
-
-    def latents(self, index: int) -> torch.Tensor:
-        """float32 [16, 1 + N, h, w]."""
-        return torch.as_tensor(self._cache.clip(index).latents).float()
-
-
-def _info(window: Any) -> WindowInfo:
-    return WindowInfo(
-        int(window.episode_index), int(window.start), int(window.valid), str(window.prompt), int(window.seed)
-    )

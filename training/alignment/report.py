@@ -42,6 +42,8 @@ class AlignReport:
 
     def say(self, text: str) -> None:
         """A line above the progress bar."""
+        if self._writer is None:
+            return
         self._progress.console.print(text, highlight=False, soft_wrap=True)
 
     def step(self, step: int, values: dict[str, torch.Tensor]) -> None:
@@ -60,9 +62,9 @@ class AlignReport:
 
     def evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Show what the adapters retrieve after ``step`` steps."""
-        self.say(f"step {step}: {evaluation.line()}")
         if self._writer is None:
             return
+        self.say(f"step {step}: {evaluation.line()}")
         for name in ("top1", "top5", "within_top1"):
             self._writer.add_scalar(f"held_out/{name}", getattr(evaluation.retrieval, name).rate, step)
         self._writer.add_scalar("held_out/score", evaluation.score, step)

@@ -11,7 +11,8 @@ import torch
 
 from training.alignment.actions import ActionSource, read_actions
 from training.alignment.batches import BatchSource
-from training.alignment.clips import CachedClips, LatentClips
+from training.alignment.cached import CachedClips
+from training.alignment.clips import LatentClips
 from training.alignment.config import AdapterConfig, AlignConfig, Objective, objective_of
 from training.alignment.evaluate import Evaluation, evaluate
 from training.alignment.index import WindowIndex, build_index
@@ -21,7 +22,7 @@ from training.alignment.trainer import Trainer, jsonable
 from training.common.checkpoint import checkpoints, latest_checkpoint
 from training.common.disk import write_text_atomically
 from training.common.errors import DatasetError
-from training.common.interruption import Interruption
+from training.common.interrupt import Interrupted
 from training.common.machine import describe_machine, git_commit
 
 RESULT = "alignment.json"
@@ -29,15 +30,15 @@ RESULT = "alignment.json"
 
 def align(config: AlignConfig) -> Path:
     """Entry point of ``python -m training align``; returns the folder of the last checkpoint."""
-    return align_clips(config, CachedClips(config.latents), read_actions(config.dataset))
+    return align_clips(config, CachedClips(config.latents, config.dataset), read_actions(config.dataset))
 
 
 def align_clips(config: AlignConfig, clips: LatentClips, actions: ActionSource) -> Path:
     """:func:`align` on latents and actions that are already open."""
     torch.set_num_threads(config.threads)
     objective = objective_of(config)
+    index = build_index(clips, AdapterConfig.chunk, config.chunks, config.holdout_every)
     adapters = AdapterConfig(latent_channels=int(clips.latents(0).shape[0]), variational=objective.kl > 0)
-    index = build_index(clips, adapters.chunk, config.chunks, config.holdout_every)
     _check_hard_negatives(index, objective)
     source = BatchSource(clips, actions, index, adapters, config.action_chunks)
     with ranks(config.device) as place:
@@ -54,30 +55,35 @@ def align_clips(config: AlignConfig, clips: LatentClips, actions: ActionSource) 
 
 
 def _run(config: AlignConfig, trainer: Trainer, source: BatchSource, place: Ranks) -> Evaluation | None:
+    """Train to the end of the schedule or until asked to stop; at the end the last evaluation, on the first rank."""
     schedule = trainer.schedule
-    evaluation: Evaluation | None = None
+    interrupted = Interrupted()
     stream = source.stream(config.seed, place.rank, trainer.step, schedule.batch, schedule.per_task)
-    with (
-        AlignReport(config.out, schedule.steps, config.log_every, quiet=not place.first) as report,
-        Interruption() as end,
-    ):
+    with AlignReport(config.out, schedule.steps, config.log_every, quiet=not place.first) as report:
         report.say(_description(trainer, source.index))
-        while not trainer.done and not place.any(bool(end)):
-            report.step(trainer.step + 1, trainer.advance(next(stream)))
-            if trainer.step % config.checkpoint_every == 0:
-                trainer.save()
-            if place.first and trainer.step % config.eval_every == 0 and not trainer.done:
-                _report(report, trainer, evaluate(trainer.aligner, source, config.eval_windows, place.device))
-        if place.first and trainer.done:
-            evaluation = evaluate(trainer.aligner, source, config.eval_windows, place.device)
-            _report(report, trainer, evaluation)
-    stream.close()
-    return evaluation
+        try:
+            while not trainer.done and not place.any(bool(interrupted)):
+                report.step(trainer.step + 1, trainer.advance(next(stream)))
+                if trainer.step % config.checkpoint_every == 0:
+                    trainer.save()
+                if trainer.step % config.eval_every == 0 and not trainer.done:
+                    _evaluate(config, trainer, source, report)
+        finally:
+            stream.close()
+            interrupted.restore()
+        return _evaluate(config, trainer, source, report) if trainer.done else None
 
 
-def _report(report: AlignReport, trainer: Trainer, evaluation: Evaluation | None) -> None:
-    if evaluation is not None:
+def _evaluate(config: AlignConfig, trainer: Trainer, source: BatchSource, report: AlignReport) -> Evaluation | None:
+    """Measure and show; on the first rank only, the others have the same weights."""
+    if not trainer.ranks.first:
+        return None
+    evaluation = evaluate(trainer.aligner, source, config.eval_windows, trainer.ranks.device)
+    if evaluation is None:
+        report.say(f"step {trainer.step}: no window is held out, so nothing is measured (--holdout-every)")
+    else:
         report.evaluation(trainer.step, evaluation)
+    return evaluation
 
 
 def _description(trainer: Trainer, index: WindowIndex) -> str:

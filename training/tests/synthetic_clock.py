@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn.functional import adaptive_avg_pool2d
 
 from training.alignment.actions import EpisodeActions
 from training.alignment.clips import MemoryClips, WindowInfo
@@ -45,7 +46,8 @@ def clock_dataset(root: Path, lengths: tuple[int, ...]) -> Path:
                 "executed_action": action, "done": False, "skill_index": 0, "target_position": [0.0] * 3,
                 "support_position": [np.nan] * 3,
             }  # fmt: skip
-            buffer.add({"scene": clock_picture(i)}, values)
+            picture = clock_picture(i)
+            buffer.add({"scene": picture, "wrist": picture}, values)
         segment = SkillSegment("pick", "red cube", None, "pick up the red cube", 0, length, True)
         stage_episode(root, buffer, EpisodeInfo(seed, "pick", "seen", "watch the clock", True, (segment,)), 10)
     pack_dataset(root, 10)
@@ -54,11 +56,11 @@ def clock_dataset(root: Path, lengths: tuple[int, ...]) -> Path:
 
 
 def oracle_latents(frames: NDArray[np.uint8]) -> torch.Tensor:
-    """[1 + 4 N, 64, 64, 3] -> [16, 1 + N, 8, 8]: channel c of latent k >= 1 is frame 4 (k - 1) + 1 + c made small.
+    """uint8 [1 + 4 N, H, W, 3] -> [16, 1 + N, 8, 8]: channel c of latent k >= 1 is frame 4 (k - 1) + 1 + c made small.
 
     Latent 0 sees frame 0 alone, as a causal VAE does.
     """
-    small = torch.from_numpy(frames).float().mean(-1).reshape(len(frames), BITS, 8, BITS, 8).mean((2, 4))
+    small = adaptive_avg_pool2d(torch.from_numpy(frames).float().mean(-1), BITS)
     grouped = torch.cat([small[:1].expand(CHUNK, -1, -1), small[1:]]).reshape(-1, CHUNK, BITS, BITS)
     return grouped.transpose(0, 1).repeat(4, 1, 1, 1)
 

@@ -1,0 +1,30 @@
+"""Ctrl-C and SIGTERM as a request: the run ends after the current step, with a checkpoint."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+
+class Interrupted:
+    """True once SIGINT or SIGTERM has come."""
+
+    def __init__(self) -> None:
+        self._came = False
+        self._previous = {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                self._previous[number] = signal.signal(number, self._note)
+            except ValueError:  # not in the main thread (a test): whoever owns the process handles signals
+                break
+
+    def __bool__(self) -> bool:
+        return self._came
+
+    def restore(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self._came = True
