@@ -32,8 +32,8 @@ COMMANDS: dict[str, Command] = {
     "vla": Command("training.vla.train", "VlaTrainConfig", "train", "train the nano VLA"),
     "export": Command("training.export.policy", "PolicyExportConfig", "export_policy", "checkpoint to a policy bundle"),
     "evaluate": Command("training.evaluation.evaluate", "EvaluateConfig", "evaluate", "measure a bundle in simulation"),
-    "align": Command("training.alignment.train", "AlignConfig", "align", "align video latents and action chunks"),
     "recipe": Command("training.recipes.tabletop_nano", "RecipeConfig", "run", "collect, train, export and evaluate"),
+    "align": Command("training.alignment.train", "AlignConfig", "align", "align video latents and action chunks"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from training.common.errors import TrainingError
 
@@ -105,7 +105,7 @@ class ScheduleChanges:
 class AlignConfig:
     """Align video latents and action chunks. Run again with the same --out to continue from the last checkpoint."""
 
-    latents: Path = Path("runs/skill-wm/latents")
+    latents: Path = Path("data/tabletop-skill/latents-nano")
     """Latents cached by the world model: their windows, prompts and the hash of the VAE that made them."""
     dataset: Path = Path("data/tabletop-skill")
     """The LeRobot dataset the latents were made from: actions by episode and frame."""
@@ -158,5 +158,5 @@ def schedule_of(config: AlignConfig) -> Schedule:
     return schedule
 
 
-def _set(changes: ObjectiveChanges | ScheduleChanges) -> dict[str, object]:
+def _set(changes: ObjectiveChanges | ScheduleChanges) -> dict[str, Any]:
     return {key: value for key, value in dataclasses.asdict(changes).items() if value is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,8 +34,8 @@ class Pairs:
 
     def to(self, device: torch.device) -> Pairs:
         """The same batch with what the network reads on ``device``; sources and tasks stay on the CPU."""
-        moved = (part.to(device, non_blocking=True) for part in (self.latents, self.actions, self.paired, self.present))
-        return Pairs(*moved, self.sources, self.tasks)
+        names = ("latents", "actions", "paired", "present")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
 
 def valid_chunks(info: WindowInfo, chunk: int) -> int:

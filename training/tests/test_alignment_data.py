@@ -27,7 +27,7 @@ from training.tests.synthetic_clock import (
 from world2act_core.tabletop import tabletop_contract
 
 FRAMES = 25  # 6 chunks
-STARTS = {0: (0, 5, 14), 1: (0, 7), 2: (0,), 3: (0, 2)}
+STARTS = {0: (0, 5, 14), 1: (0, 7), 2: (0,), 3: (0, 7)}  # the last leaves 20 frames: a whole chunk lacks only its end
 LENGTHS = (40, 33, 11, 27)
 
 
