@@ -20,9 +20,7 @@ def load_optimiser(model: nn.Module, optimiser: torch.optim.Optimizer, tensors: 
     for name, parameter in model.named_parameters():
         prefix = f"{name}|"
         state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        # Moments must lie where and as their parameter does, or the fused update is slow; the step count stays put.
+        # Moments must lie where and as their parameter does; the step count stays on the CPU, where AdamW keeps it.
         for key in state.keys() - {"step"}:
             state[key] = torch.empty_like(parameter).copy_(state[key])
-        if "step" in state:
-            state["step"] = state["step"].to(parameter.device)
         optimiser.state[parameter] = state

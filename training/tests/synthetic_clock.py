@@ -16,6 +16,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from training.alignment.actions import EpisodeActions
 from training.alignment.clips import MemoryClips, WindowInfo
+from training.alignment.config import AlignConfig, ScheduleChanges
 from training.data.episode import EpisodeBuffer, EpisodeInfo, SkillSegment
 from training.data.lerobot_reader import LeRobotReader
 from training.data.lerobot_writer import stage_episode
@@ -113,3 +114,10 @@ def clock_clips(
     bounds = np.stack([np.arange(episodes), np.arange(1, episodes + 1)], axis=1) * frames
     actions = EpisodeActions(tabletop_contract(), np.tile(done, (episodes, 1)), bounds)
     return MemoryClips(infos, torch.stack(latents), "clock-vae"), actions
+
+
+def tiny_align(out: Path, steps: int, **changes: object) -> AlignConfig:
+    """Align for ``steps`` steps on one core; every fifth demonstration is held out."""
+    settings: dict[str, object] = {"size": "tiny", "threads": 1, "device": "cpu", "holdout_every": 5, **changes}
+    schedule = settings.pop("schedule", ScheduleChanges(steps=steps))
+    return AlignConfig(out=out, schedule=schedule, **settings)  # type: ignore[arg-type]

@@ -16,8 +16,7 @@ from training.alignment.index import build_index
 from training.alignment.load import load_adapters
 from training.alignment.train import align
 from training.common.errors import CheckpointError, DatasetError
-from training.tests.synthetic_clock import CHUNK, clock_dataset, numbers_said, numbers_shown, oracle_latents
-from training.tests.test_alignment_train import tiny
+from training.tests.synthetic_clock import CHUNK, clock_dataset, numbers_said, numbers_shown, oracle_latents, tiny_align
 
 latents_module = pytest.importorskip("training.world_model.latents")
 
@@ -62,7 +61,7 @@ def test_cached_windows_and_actions_are_of_one_moment(cached: tuple[Path, Path])
 
 def test_align_runs_on_a_cache_and_its_adapters_belong_to_that_vae(cached: tuple[Path, Path], tmp_path: Path) -> None:
     dataset, cache = cached
-    config = tiny(
+    config = tiny_align(
         tmp_path,
         0,
         latents=cache,
@@ -89,7 +88,7 @@ def test_latents_of_another_dataset_or_vae_are_refused(
     with pytest.raises(DatasetError, match="holds no latents"):
         CachedClips(tmp_path, dataset)
     # The same run continued with latents of another VAE.
-    config = tiny(tmp_path / "run", 1, latents=cache, dataset=dataset, holdout_every=6)
+    config = tiny_align(tmp_path / "run", 1, latents=cache, dataset=dataset, holdout_every=6)
     align(config)
     meta = json.loads((cache / "meta.json").read_text())
     changed = tmp_path / "changed"
@@ -98,7 +97,7 @@ def test_latents_of_another_dataset_or_vae_are_refused(
         (changed / path.name).symlink_to(path)
     (changed / "meta.json").write_text(json.dumps(meta | {"vae_sha256": "cafe"}))
     with pytest.raises(CheckpointError, match="'vae': \\('oracle.*'cafe'\\).*choose another --out"):
-        align(tiny(tmp_path / "run", 2, latents=changed, dataset=dataset, holdout_every=6))
+        align(tiny_align(tmp_path / "run", 2, latents=changed, dataset=dataset, holdout_every=6))
 
 
 def test_wording_does_not_make_another_task() -> None:

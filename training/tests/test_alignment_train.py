@@ -30,16 +30,10 @@ from training.alignment.trainer import Trainer
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError, DatasetError, ExportError
 from training.export.onnx_tools import infer
-from training.tests.synthetic_clock import CHUNK, clock_clips
+from training.tests.synthetic_clock import CHUNK, clock_clips, tiny_align
 from world2act_core.tabletop import tabletop_contract
 
 CPU = torch.device("cpu")
-
-
-def tiny(out: Path, steps: int, **changes: object) -> AlignConfig:
-    settings: dict[str, object] = {"size": "tiny", "threads": 1, "device": "cpu", "holdout_every": 5, **changes}
-    schedule = settings.pop("schedule", ScheduleChanges(steps=steps))
-    return AlignConfig(out=out, schedule=schedule, **settings)  # type: ignore[arg-type]
 
 
 def aligner_of(folder: Path) -> Aligner:
@@ -53,8 +47,8 @@ def aligner_of(folder: Path) -> Aligner:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Adapters trained on the clock; the run's folder."""
     out = tmp_path_factory.mktemp("align")
-    schedule = ScheduleChanges(steps=240, batch=12, per_task=3, learning_rate=3e-3)
-    align_clips(tiny(out, 0, schedule=schedule), *clock_clips(episodes=40))
+    schedule = ScheduleChanges(steps=180, batch=12, per_task=3, learning_rate=3e-3)
+    align_clips(tiny_align(out, 0, schedule=schedule), *clock_clips(episodes=40))
     return out
 
 
@@ -90,14 +84,14 @@ def test_the_result_file_says_what_was_measured(trained: Path) -> None:
     assert top1["n"] > 50 and top1["chance"] == pytest.approx(1 / top1["n"])
     assert top1["interval"][0] <= top1["rate"] == top1["hits"] / top1["n"] <= top1["interval"][1]
     assert result["shift_profile"]["best_shift"] == 0
-    assert result["steps"] == 240 and result["vae"] == "clock-vae" and result["objective"]["negatives"] == 16
+    assert result["steps"] == 180 and result["vae"] == "clock-vae" and result["objective"]["negatives"] == 16
 
 
 @pytest.mark.parametrize("preset", ["paper", "released-code"])
 def test_two_steps_and_two_more_equal_four(tmp_path: Path, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = clock_clips(episodes=12)
-    whole = align_clips(tiny(tmp_path / "whole", 4, preset=preset), *data)
-    halves = tiny(tmp_path / "halves", 4, preset=preset)
+    whole = align_clips(tiny_align(tmp_path / "whole", 4, preset=preset), *data)
+    halves = tiny_align(tmp_path / "halves", 4, preset=preset)
     advance = Trainer.advance
 
     def stop_after_two(trainer: Trainer, batch: object) -> object:
@@ -123,7 +117,7 @@ def test_ablations_start_from_the_same_weights_and_see_the_same_batches(tmp_path
     losses, starts = {}, []
     for name in ("both", "video-to-action", "action-to-video", "global"):
         changes = ObjectiveChanges(granularity="global") if name == "global" else ObjectiveChanges(direction=name)  # type: ignore[arg-type]
-        config = tiny(tmp_path / name, 4, objective=changes)
+        config = tiny_align(tmp_path / name, 4, objective=changes)
         source = BatchSource(*data, build_index(data[0], CHUNK, 0, 5), AdapterConfig(), 0)
         trainer = Trainer(config, AdapterConfig(), source, Ranks(0, 1, CPU))
         starts.append(torch.cat([p.detach().flatten() for p in trainer.aligner.parameters()]))
@@ -140,9 +134,8 @@ TWO_RANKS = """
 import sys
 from pathlib import Path
 from training.alignment.train import align_clips
-from training.tests.synthetic_clock import clock_clips
-from training.tests.test_alignment_train import tiny
-align_clips(tiny(Path(sys.argv[1]), 1), *clock_clips(episodes=12))
+from training.tests.synthetic_clock import clock_clips, tiny_align
+align_clips(tiny_align(Path(sys.argv[1]), 1), *clock_clips(episodes=12))
 """
 
 
@@ -155,7 +148,7 @@ def test_two_processes_take_the_mean_gradient_of_their_own_batches(tmp_path: Pat
     command = [sys.executable, "-c", TWO_RANKS, str(tmp_path / "two")]
     processes = [subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) for env in environments]
     data = clock_clips(episodes=12)
-    config = tiny(tmp_path / "one", 1)
+    config = tiny_align(tmp_path / "one", 1)
     source = BatchSource(*data, build_index(data[0], CHUNK, 0, 5), AdapterConfig(), 0)
     trainers = [Trainer(config, AdapterConfig(), source, Ranks(rank, 1, CPU)) for rank in (0, 1)]
     for rank, trainer in enumerate(trainers):
@@ -176,10 +169,10 @@ def test_two_processes_take_the_mean_gradient_of_their_own_batches(tmp_path: Pat
 
 def test_a_checkpoint_of_another_run_contract_or_vae_is_refused(trained: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="temperature.*0.1.*0.3.*choose another --out"):
-        align_clips(tiny(trained, 300, objective=ObjectiveChanges(temperature=0.3)), *clock_clips(episodes=40))
+        align_clips(tiny_align(trained, 300, objective=ObjectiveChanges(temperature=0.3)), *clock_clips(episodes=40))
     contract = tabletop_contract()
     _, _, info = load_adapters(trained, tabletop_contract(image_size=64), "clock-vae")
-    assert info.step == 240 and info.vae == "clock-vae" and info.contract == contract
+    assert info.step == 180 and info.vae == "clock-vae" and info.contract == contract
     with pytest.raises(CheckpointError, match="of VAE clock-vae, the latents at hand are of VAE other-vae"):
         load_adapters(trained, contract, "other-vae")
     with pytest.raises(CheckpointError, match=r"robot: this run has UR5e, the adapters in .* has Panda"):
@@ -195,8 +188,8 @@ def test_a_checkpoint_of_another_run_contract_or_vae_is_refused(trained: Path, t
 def test_no_hard_negative_anywhere_is_an_error(tmp_path: Path) -> None:
     clips, actions = clock_clips(episodes=6, tasks=6)
     with pytest.raises(DatasetError, match="no task of the dataset has two training demonstrations"):
-        align_clips(tiny(tmp_path, 1), clips, actions)
-    align_clips(tiny(tmp_path, 1, objective=ObjectiveChanges(hard_share=0.0)), clips, actions)
+        align_clips(tiny_align(tmp_path, 1), clips, actions)
+    align_clips(tiny_align(tmp_path, 1, objective=ObjectiveChanges(hard_share=0.0)), clips, actions)
 
 
 def test_loaded_adapters_are_frozen_and_score_what_was_done(trained: Path) -> None:
