@@ -47,7 +47,7 @@ def aligner_of(folder: Path) -> Aligner:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Adapters trained on the clock; the run's folder."""
     out = tmp_path_factory.mktemp("align")
-    schedule = ScheduleChanges(steps=180, batch=12, per_task=3, learning_rate=3e-3)
+    schedule = ScheduleChanges(steps=60, batch=12, per_task=3, learning_rate=4e-3)
     align_clips(tiny_align(out, 0, schedule=schedule), *clock_clips(episodes=40))
     return out
 
@@ -84,7 +84,7 @@ def test_the_result_file_says_what_was_measured(trained: Path) -> None:
     assert top1["n"] > 50 and top1["chance"] == pytest.approx(1 / top1["n"])
     assert top1["interval"][0] <= top1["rate"] == top1["hits"] / top1["n"] <= top1["interval"][1]
     assert result["shift_profile"]["best_shift"] == 0
-    assert result["steps"] == 180 and result["vae"] == "clock-vae" and result["objective"]["negatives"] == 16
+    assert result["steps"] == 60 and result["vae"] == "clock-vae" and result["objective"]["negatives"] == 16
 
 
 @pytest.mark.parametrize("preset", ["paper", "released-code"])
@@ -172,7 +172,7 @@ def test_a_checkpoint_of_another_run_contract_or_vae_is_refused(trained: Path, t
         align_clips(tiny_align(trained, 300, objective=ObjectiveChanges(temperature=0.3)), *clock_clips(episodes=40))
     contract = tabletop_contract()
     _, _, info = load_adapters(trained, tabletop_contract(image_size=64), "clock-vae")
-    assert info.step == 180 and info.vae == "clock-vae" and info.contract == contract
+    assert info.step == 60 and info.vae == "clock-vae" and info.contract == contract
     with pytest.raises(CheckpointError, match="of VAE clock-vae, the latents at hand are of VAE other-vae"):
         load_adapters(trained, contract, "other-vae")
     with pytest.raises(CheckpointError, match=r"robot: this run has UR5e, the adapters in .* has Panda"):
