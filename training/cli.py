@@ -60,6 +60,7 @@ COMMANDS: dict[str, Command] = {
         "training.world_model.evaluate", "EvaluateConfig", "evaluate", "compare world models on held-out episodes"
     ),
     "recipe": Command("training.recipes.tabletop_nano", "RecipeConfig", "run", "collect, train, export and evaluate"),
+    "align": Command("training.alignment.train", "AlignConfig", "align", "align video latents and action chunks"),
 }
 
 
