@@ -28,7 +28,10 @@ COMMANDS: dict[str, Command] = {
         "training.data.importers.libero", "ImportLiberoConfig", "import_libero", "LIBERO's HDF5 files to a dataset"
     ),
     "import-robocasa": Command(
-        "training.data.importers.robocasa", "ImportRobocasaConfig", "import_robocasa", "RoboCasa's HDF5 files to a dataset"
+        "training.data.importers.robocasa",
+        "ImportRobocasaConfig",
+        "import_robocasa",
+        "RoboCasa's HDF5 files to a dataset",
     ),
     "export-text-encoder": Command(
         "training.export.text_encoder",

@@ -23,9 +23,7 @@ FRAME_COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
 def frame_columns(state_size: int, action_size: int) -> dict[str, tuple[str, tuple[int, ...]]]:
     """:data:`FRAME_COLUMNS` for another robot: the same names, with its state and action sizes."""
     sizes = {"observation.state": state_size, "action": action_size, "executed_action": action_size}
-    return {
-        name: (dtype, (sizes[name],) if name in sizes else shape) for name, (dtype, shape) in FRAME_COLUMNS.items()
-    }
+    return {name: (dtype, (sizes[name],) if name in sizes else shape) for name, (dtype, shape) in FRAME_COLUMNS.items()}
 
 
 @dataclass(frozen=True)

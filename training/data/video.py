@@ -1,4 +1,7 @@
-"""Video of camera frames: encode, join and cut (re-encoding at most one group of pictures), decode. Every GOP is short, for random access."""
+"""Video of camera frames: encode, decode, and join and cut with next to no re-encoding.
+
+Every GOP is short, for random access.
+"""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from typing import Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.common.disk import write_text_atomically
-from training.common.errors import DatasetError
+from training.common.errors import DatasetError, TrainingError
 from training.data import layout
+from training.data.contract_file import claim_contract
 from training.data.lerobot_reader import LeRobotReader
 from training.data.lerobot_writer import discard_unfinished, read_staged, staged_folders
 from training.data.pack import episode_rows, pack_dataset
@@ -24,7 +25,6 @@ from training.skills.plan import PlanReport, plan_clips
 from training.skills.summary import draw_lengths, summarise
 from training.skills.template import load_template
 from training.skills.write import stage_clip
-from world2act_core.compatibility import check_compatible
 from world2act_core.contract import Contract
 
 SETTINGS_PATH = "meta/skills-settings.json"
@@ -34,7 +34,10 @@ FIGURE_PATH = "meta/clip-lengths.png"
 
 def build_skills(config: SkillsConfig) -> None:
     """Entry point of ``python -m training skills``."""
-    make_skills(config)
+    try:
+        make_skills(config)
+    except KeyboardInterrupt:
+        raise TrainingError("interrupted; finished clips are packed. Run the same command to continue") from None
 
 
 def make_skills(config: SkillsConfig, asker: Asker | None = None) -> dict[str, Any]:
@@ -63,9 +66,6 @@ def make_skills(config: SkillsConfig, asker: Asker | None = None) -> dict[str, A
                     unpacked %= config.clips_per_file
                 detail = f"{len(report.clip_frames)} clips, discarded {sum(report.discarded.values())}"
                 progress.update(task, advance=1, detail=detail)
-    except KeyboardInterrupt:
-        print("interrupted: packing what is finished; run the same command to continue")
-        raise
     finally:
         signal.signal(signal.SIGTERM, previous)
         reader.close()
@@ -109,13 +109,11 @@ def _claim_output(config: SkillsConfig, contract: Contract) -> dict[str, Any]:
                 f"{config.out} was made with other settings ({', '.join(changed)} differ); choose another --out, or "
                 "delete it to make it anew"
             )
-        contract_there = Contract.from_yaml(config.out / layout.CONTRACT_PATH)
-        check_compatible(contract, contract_there, str(config.dataset), str(config.out))
+        claim_contract(contract, config.out, str(config.dataset))
     elif (config.out / layout.INFO_PATH).exists():
         raise DatasetError(f"{config.out} holds another dataset; choose another --out")
     else:
-        (config.out / "meta").mkdir(parents=True, exist_ok=True)
-        contract.to_yaml(config.out / layout.CONTRACT_PATH)
+        claim_contract(contract, config.out, str(config.dataset))
         write_text_atomically(path, json.dumps(settings, indent=1))
     discard_unfinished(config.out)
     return settings
@@ -139,7 +137,9 @@ def _finish(config: SkillsConfig, report: PlanReport | None, fps: float, setting
         )
     if config.figure:
         draw_lengths(report.whole_frames, report.clip_frames, fps, config.out / FIGURE_PATH)
-    print(f"{config.out}: {summary['clips']} clips of {summary['episodes_used']} of {summary['episodes']} demonstrations")
+    print(
+        f"{config.out}: {summary['clips']} clips of {summary['episodes_used']} of {summary['episodes']} demonstrations"
+    )
     print(f"discarded: {reasons}")
     agreement = summary["agreement"]
     if agreement:

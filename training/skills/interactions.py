@@ -109,12 +109,10 @@ def touches(trajectory: Trajectory, held: list[Interaction], config: TouchConfig
     cue = _resisted(trajectory, config)
     for start, stop in _turning_stops(trajectory, config):
         cue[start:stop] = True
-    margin = trajectory.frames(config.away_s)
-    for hold in held:
-        cue[max(0, hold.start - margin) : hold.stop + margin] = False
-    shortest = trajectory.frames(config.contact_s)
+    margin, shortest = trajectory.frames(config.away_s), trajectory.frames(config.contact_s)
     found = [run for run in _merge_close(runs(cue), margin) if run[1] - run[0] >= shortest]
-    return [Interaction("touch", *run, run[1]) for run in found if _arrived(trajectory.position, run[0], config)]
+    free = [run for run in found if not any(run[0] < h.stop + margin and run[1] > h.start - margin for h in held)]
+    return [Interaction("touch", *run, run[1]) for run in free if _arrived(trajectory.position, run[0], config)]
 
 
 def runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from training.skills.template import PromptTemplate
 from world2act_core.vocabulary import Vocabulary
 
 Answer = TypeVar("Answer", bound=BaseModel)
-AskErrorCode = Literal["UNREACHABLE", "TIMEOUT", "REFUSED", "NONSENSE"]
+AskErrorCode = Literal["UNREACHABLE", "TIMEOUT", "REFUSED", "NONSENSE", "CANCELED"]
 MAX_PROMPT_CHARACTERS = 200
 REFUSALS_IN_A_ROW = 8
 """So many refusals one after another are not about single demonstrations: a wrong key, a model that is not served."""
@@ -153,6 +153,6 @@ def endpoint_asker(config: LanguageModelConfig, cache: Path) -> Asker:
             try:
                 return client.ask(system, user, schema)
             except LlmError as error:
-                raise AskError(error.code, getattr(error, "message", str(error))) from error
+                raise AskError(error.code, error.message) from error
 
     return _EndpointAsker()

@@ -73,7 +73,8 @@ def _only(dims: tuple[StateDim, ...] | tuple[ActionDim, ...], representation: st
     if not found:
         known = ", ".join(f"{dim.name} ({dim.representation})" for dim in dims)
         raise DatasetError(
-            f"{where}: skills are cut where the gripper changes, but the contract's state has no entry of representation "
-            f"'{representation}' ({meaning}); it has: {known}. Add it to the dataset, or use one that has a gripper."
+            f"{where}: skills are cut where the gripper changes, but the contract's state has no entry of "
+            f"representation '{representation}' ({meaning}); it has: {known}. Add it to the dataset, or use one that "
+            "has a gripper."
         )
     return found[0]
