@@ -42,7 +42,7 @@ class CollectConfig:
     """Record scripted demonstrations. Running the same command again continues where it stopped."""
 
     out: Path = Path("data/tabletop")
-    episodes: int = 2400
+    episodes: int = 1839
     """Episodes in the dataset in the end, successful and failed together."""
     workers: int = 2
     first_seed: int = 100_000
@@ -79,6 +79,7 @@ def collect(config: CollectConfig) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     discard_unfinished(config.out)
     _write_contract(config)
+    _write_calibrations(config)
     done = known_seeds(config.out)
     seeds = [s for s in range(config.first_seed, config.first_seed + config.episodes) if s not in done]
     previous = signal.signal(signal.SIGTERM, _interrupt)
@@ -119,6 +120,18 @@ def _write_contract(config: CollectConfig) -> None:
         check_compatible(contract, Contract.from_yaml(path), "this collection", str(path))
     else:
         contract.to_yaml(path)
+
+
+def _write_calibrations(config: CollectConfig) -> None:
+    """Nominal calibration of both cameras, so that training can tell where in a picture a position is."""
+    from training.data.layout import CALIBRATION_PATH
+    from world2act_core.calibration import write_calibrations
+    from world2act_sim.world import TabletopWorld, WorldConfig
+
+    path = config.out / CALIBRATION_PATH
+    if not path.exists():
+        world = TabletopWorld(WorldConfig(robot=config.robot, image_size=config.image_size, render="none"))
+        write_calibrations(path, world.calibrations())
 
 
 def _run(config: CollectConfig, seeds: list[int], progress: CollectProgress) -> None:

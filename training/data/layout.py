@@ -22,6 +22,7 @@ TASKS_PATH = "meta/tasks.parquet"
 INFO_PATH = "meta/info.json"
 STATS_PATH = "meta/stats.json"
 CONTRACT_PATH = "meta/contract.yaml"
+CALIBRATION_PATH = "meta/cameras.json"
 
 INDEX_COLUMNS = ("frame_index", "episode_index", "index", "task_index", "prompt_index")
 NAMES: dict[str, list[str]] = {

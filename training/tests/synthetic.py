@@ -6,11 +6,22 @@ from pathlib import Path
 
 import numpy as np
 
+from training.data import layout
 from training.data.episode import EpisodeBuffer, EpisodeInfo, SkillSegment
 from training.data.lerobot_writer import stage_episode
 from training.data.pack import pack_dataset
+from world2act_core.calibration import CameraCalibration, write_calibrations
 
 FPS = 10
+# Both look at the plane z = 0.02 from a distance of 1 m: the scene camera from below, the wrist camera from above.
+CAMERAS = {
+    "scene": CameraCalibration(
+        frame="base", position=(0.5, 0.5, -0.98), rotation=((1, 0, 0), (0, 1, 0), (0, 0, 1)), fx=1.0, fy=1.0
+    ),
+    "wrist": CameraCalibration(
+        frame="base", position=(0.5, 0.5, 1.02), rotation=((1, 0, 0), (0, -1, 0), (0, 0, -1)), fx=1.0, fy=1.0
+    ),
+}
 COLOURS = {"red cube": (220, 30, 30), "green cube": (30, 200, 40), "blue cube": (30, 50, 220)}
 
 
@@ -57,4 +68,5 @@ def synthetic_dataset(root: Path, episodes: int = 6, length: int = 24) -> Path:
         buffer, info = synthetic_episode(seed, length + seed)
         stage_episode(root, buffer, info, FPS)
     pack_dataset(root, FPS, episodes_per_file=4)
+    write_calibrations(root / layout.CALIBRATION_PATH, CAMERAS)
     return root

@@ -8,8 +8,9 @@ import torch
 from training.common.schedule import learning_rate
 from training.tests.synthetic_run import TINY
 from training.vla.augment import shifted
-from training.vla.encoder import SpatialSoftmax, fold_pixels
+from training.vla.encoder import Pointers, SpatialSoftmax, fold_pixels
 from training.vla.flow import FlowHead, interpolate
+from training.vla.losses import pointing_loss
 from training.vla.normalisation import Normalisation
 from world2act_core.tabletop import tabletop_contract
 
@@ -27,6 +28,40 @@ def test_spatial_softmax_finds_a_peak() -> None:
     heat[0, 0, 8, 0] = 50.0  # top right
     heat[0, 2, 4, 1] = 50.0  # the middle
     np.testing.assert_allclose(SpatialSoftmax(5, 9)(heat)[0].numpy(), [1.0, 0.0, -1.0, 0.0], atol=1e-6)
+
+
+def test_a_pointer_reads_what_lies_where_its_query_matches() -> None:
+    pointers = Pointers(4, 6, 3, 2, 1)
+    with torch.no_grad():
+        pointers.query.weight.zero_()
+        pointers.query.bias.copy_(torch.tensor([100.0, 0.0, 0.0]))
+    cells = torch.zeros(1, 4, 6, 3)
+    cells[0, 3, 0] = torch.tensor([1.0, 5.0, -2.0])
+    found, heat = pointers(cells, torch.zeros(1, 2))
+    # Bottom left in the grid's coordinates, certain, and the features of that cell.
+    np.testing.assert_allclose(found[0].detach().numpy(), [-1, 1, 1, 1, 5, -2], atol=1e-4)
+    assert heat.shape == (1, 1, 4, 6) and heat[0, 0].argmax() == 3 * 6
+
+
+def test_pointing_loss_is_least_where_the_place_is() -> None:
+    # The place lies 1/4 of a cell right of the middle of cell (row 1, column 2) of a 3 x 4 map.
+    place = torch.tensor([[[(2.75) / 4, 1.5 / 3], [np.nan, np.nan]]])
+    best = torch.full((1, 2, 3, 4), -60.0)
+    best[0, 0, 1, 2], best[0, 0, 1, 3] = np.log(0.75), np.log(0.25)
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    loss = pointing_loss({"scene": best}, {"scene": place})
+    np.testing.assert_allclose(float(loss), entropy, atol=1e-5)
+    # The second pointer has nothing to point at, so its heat does not matter; a uniform map costs log(cells).
+    best[0, 1] = 7.0
+    np.testing.assert_allclose(float(pointing_loss({"scene": best}, {"scene": place})), entropy, atol=1e-5)
+    uniform = pointing_loss({"scene": torch.zeros(1, 2, 3, 4)}, {"scene": place})
+    np.testing.assert_allclose(float(uniform), np.log(12), atol=1e-5)
+
+
+def test_nothing_to_point_at_costs_nothing() -> None:
+    nowhere = torch.full((2, 2, 2), np.nan)
+    assert float(pointing_loss({"scene": torch.zeros(2, 2, 3, 4)}, {"scene": nowhere})) == 0.0
+    assert float(pointing_loss({}, {})) == 0.0
 
 
 def test_denoising_lands_on_a_constant_prediction() -> None:

@@ -18,6 +18,7 @@ from training.common.checkpoint import checkpoints, latest_checkpoint, read_info
 from training.common.errors import CheckpointError
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
+from training.tests.synthetic import COLOURS
 from training.tests.synthetic_run import TEXT_ENCODER, TINY, tiny_cache, tiny_config
 from training.vla.config import SamplingConfig, VlaTrainConfig
 from training.vla.index import build_index
@@ -145,6 +146,19 @@ def test_batches_are_a_function_of_seed_and_number(cache: Path) -> None:
     assert not torch.equal(first.chunk, _source(cache).batch(4).chunk)
     assert first.images["wrist"].shape == (8, 32, 32, 3)
     assert torch.isnan(first.positions[:, 3:]).all() and not torch.isnan(first.positions[:, :3]).any()
+
+
+def test_pointers_are_told_where_the_target_is_seen(cache: Path) -> None:
+    batch = _source(cache).batch(0)
+    assert set(batch.seen) == {"scene", "wrist"}
+    colours = np.array(list(COLOURS.values()))
+    names = [entry.name for entry in FrameCache(cache).contract.vocabulary.objects]
+    for camera, places in batch.seen.items():
+        assert torch.isnan(places[:, 1]).all()  # a pick has no support
+        for picture, place, target in zip(batch.images[camera].numpy(), places[:, 0].numpy(), batch.labels[:, 1]):
+            column, row = (place * 32).astype(int)
+            nearest = np.abs(colours - picture[row, column]).sum(axis=1).argmin()
+            assert list(COLOURS)[nearest] == names[int(target)]
 
 
 def test_configs_are_frozen() -> None:

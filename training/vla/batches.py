@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from training.data.cache import FrameCache
+from training.data.layout import CALIBRATION_PATH
 from training.vla.augment import colour_change, shifted
 from training.vla.config import AugmentConfig, SamplingConfig
 from training.vla.index import FrameIndex
 from training.vla.text import SkillTexts
+from world2act_core.calibration import CameraCalibration, read_calibrations
 from world2act_core.contract import Contract
 
 
@@ -31,6 +33,7 @@ class Batch:
     done: torch.Tensor  # [B]
     positions: torch.Tensor  # [B, 6] target and support relative to the end effector, decimetres, NaN when none
     labels: torch.Tensor  # int64 [B, 3]: skill kind, target object, support object (last class: none)
+    seen: dict[str, torch.Tensor]  # camera -> [B, 2, 2]: (x, y) of target and support as fractions, NaN: unseen
 
 
 class BatchSource:
@@ -50,6 +53,7 @@ class BatchSource:
         self._sampling, self._augment, self._size, self._seed = sampling, augment, batch, seed
         self._contract: Contract = cache.contract
         self._labels = skill_labels(self._contract, index)
+        self._calibrations = read_calibrations(cache.dataset / CALIBRATION_PATH)
 
     def batch(self, number: int) -> Batch:
         """Batch ``number`` of the run: always the same for the same seed."""
@@ -62,12 +66,16 @@ class BatchSource:
         positions = np.concatenate([index.target[frames] - hand, index.support[frames] - hand], axis=-1) * 10.0
         if self._augment.state_noise:
             state = state + rng.normal(0, self._augment.state_noise, state.shape).astype(np.float32)
-        images, colour = {}, {}
+        images, colour, seen = {}, {}, {}
         for camera in contract.cameras:
             shifts = rng.integers(-self._augment.shift, self._augment.shift + 1, (self._size, 2))
             images[camera.name] = torch.from_numpy(shifted(self._cache.frames(camera.name, frames), shifts))
             gain, offset = colour_change(self._size, self._augment, rng)
             colour[camera.name] = (torch.from_numpy(gain), torch.from_numpy(offset))
+            if camera.name in self._calibrations:
+                where = self._project(self._calibrations[camera.name], frames)
+                moved = where + (shifts[:, ::-1] / [camera.width, camera.height])[:, None]
+                seen[camera.name] = torch.from_numpy(moved.astype(np.float32))
         text = self._texts.draw(skill, self._sampling.paraphrase_probability, rng)
         chunk = index.chunks(frames, contract.chunk_length, contract)
         return Batch(
@@ -79,7 +87,17 @@ class BatchSource:
             torch.from_numpy(index.done[frames]),
             torch.from_numpy(positions.astype(np.float32)),
             torch.from_numpy(self._labels[skill]),
+            seen,
         )
+
+    def _project(self, calibration: CameraCalibration, frames: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Where target and support are in the pictures of ``frames``, [B, 2, 2] fractions of width and height."""
+        state, contract = self._index.state[frames], self._contract
+        columns = state[:, contract.state_slice("eef_rotation")].reshape(-1, 2, 3).transpose(0, 2, 1)
+        rotation = np.concatenate([columns, np.cross(columns[..., 0], columns[..., 1])[..., None]], axis=-1)
+        points = np.stack([self._index.target[frames], self._index.support[frames]], axis=1)
+        hand = state[:, contract.state_slice("eef_position")]
+        return calibration.project(points, hand[:, None], rotation[:, None])
 
     def stream(self, start: int, ahead: int = 3) -> Generator[Batch]:
         """Batches from number ``start`` on, prepared by a thread while the previous ones are used."""

@@ -18,7 +18,7 @@ class ModelConfig:
     fine_keypoints: int = 32
     coarse_keypoints: int = 64
     pointers: int = 4
-    """Places per camera that the sentence points at."""
+    """Places per camera that the sentence points at, two or more: the first is the target, the second the support."""
     text_features: int = 128
     state_features: int = 64
     context: int = 320
@@ -38,6 +38,8 @@ class LossConfig:
     done: float = 0.1
     target: float = 3.0
     """Weight of the distance (in decimetres) to the target's and support's true positions."""
+    pointing: float = 0.1
+    """Weight of pointing at the cells in which target and support are seen (data with camera calibrations only)."""
     language: float = 0.05
     flow_draws: int = 4
     """Noise and time draws per sample; the pictures are encoded once for all."""
@@ -71,7 +73,7 @@ class SamplingConfig:
     composite: float = 1.2
     paraphrase_probability: float = 0.6
     """How often a prompt is one of the training wordings instead of the canonical text."""
-    paraphrases: int = 24
+    paraphrases: int = 48
     max_episodes: int = 0
     """Use only the first episodes (0: all)."""
 
@@ -83,13 +85,13 @@ class VlaTrainConfig:
     cache: Path = Path("data/tabletop/cache-96")
     out: Path = Path("runs/tabletop-nano")
     text_encoder: Path = Path("models/text-encoder-minilm-l6-int8")
-    minutes: float = 66.0
+    minutes: float = 72.0
     """Training time after which the schedule ends; ignored when ``steps`` is set."""
     steps: int = 0
     batch: int = 256
     learning_rate: float = 8e-4
     final_learning_rate: float = 2e-5
-    language_steps: int = 1500
+    language_steps: int = 4000
     """Steps in which the language adapter alone learns what the sentences ask for, before the training proper."""
     warmup_steps: int = 150
     cosine_tail: float = 0.4

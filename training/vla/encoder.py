@@ -64,6 +64,7 @@ class CameraFeatures:
 
     seen: torch.Tensor  # float32 [B, features]: keypoints at two scales and the coarse features' mean
     pointed: torch.Tensor  # float32 [B, K * (C + 3)]: per pointer where (x, y), how surely, and what is there
+    heat: torch.Tensor  # float32 [B, K, H, W]: the pointers' logits per cell
 
 
 class Pointers(nn.Module):
@@ -80,15 +81,17 @@ class Pointers(nn.Module):
         self.points = SpatialSoftmax(height, width)
         self.features = count * (channels + 3)
 
-    def forward(self, cells: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """cells [B, H, W, C], condition [B, F] -> float32 [B, :attr:`features`]."""
-        flat = cells.float().flatten(1, 2)
-        query = self.query(condition).unflatten(1, (self.count, flat.shape[-1]))
-        heat = torch.matmul(flat, query.transpose(1, 2)) * flat.shape[-1] ** -0.5
-        share = functional.softmax(heat, dim=1).transpose(1, 2)  # [B, K, H*W]
+    def forward(self, cells: torch.Tensor, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """cells [B, H, W, C], condition [B, F] -> float32 [B, :attr:`features`], logits [B, K, H, W]."""
+        # The products stay in the cells' own precision: on a CPU they cost four times as much in float32.
+        flat = cells.flatten(1, 2)
+        query = self.query(condition).unflatten(1, (self.count, flat.shape[-1])).to(flat.dtype)
+        heat = torch.matmul(flat, query.transpose(1, 2)).float() * flat.shape[-1] ** -0.5  # [B, H*W, K]
+        share = functional.softmax(heat, dim=1).transpose(1, 2)
         where = torch.matmul(share, self.points.grid.transpose(0, 1))
-        what = torch.matmul(share, flat)
-        return torch.cat([where, share.amax(dim=2, keepdim=True), what], dim=-1).flatten(1)
+        what = torch.matmul(share.to(flat.dtype), flat).float()
+        found = torch.cat([where, share.amax(dim=2, keepdim=True), what], dim=-1).flatten(1)
+        return found, heat.transpose(1, 2).unflatten(2, cells.shape[1:3])
 
 
 class CameraEncoder(nn.Module):
@@ -121,7 +124,7 @@ class CameraEncoder(nn.Module):
         with torch.autocast("cpu", torch.bfloat16) if mixed else nullcontext():
             fine, fine_heat, coarse_heat, average = self._maps(image, condition)
         points = self.fine_points(fine_heat), self.coarse_points(coarse_heat)
-        return CameraFeatures(torch.cat([*points, average.float()], dim=-1), self.pointers(fine, condition))
+        return CameraFeatures(torch.cat([*points, average.float()], dim=-1), *self.pointers(fine, condition))
 
     def _maps(self, image: torch.Tensor, condition: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Fine cells [B, H, W, C], heat maps [B, H, W, K] at both scales and the coarse features' mean [B, C]."""

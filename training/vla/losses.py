@@ -23,12 +23,15 @@ def batch_loss(
     error = (predictions.positions.float() - torch.nan_to_num(batch.positions)).abs() * known
     position = error.sum() / known.sum().clamp(min=1)
     language = _language_loss(predictions, batch)
+    pointing = pointing_loss(predictions.pointing, batch.seen)
     loss = config.action * action + config.done * done + config.target * position + config.language * language
+    loss = loss + config.pointing * pointing
     with torch.no_grad():
         parts |= {
             "action": action,
             "done": done,
             "language": language,
+            "pointing": pointing,
             "target_mm": _distance_mm(error[:, :3], known[:, :3]),
             "support_mm": _distance_mm(error[:, 3:], known[:, 3:]),
             "done_accuracy": ((predictions.done > 0) == (batch.done > 0.5)).float().mean(),
@@ -68,6 +71,32 @@ def _flow_loss(
             "gripper_error": physical[gripper].mean(),
         }
     return loss, parts
+
+
+def pointing_loss(heat: dict[str, torch.Tensor], seen: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Cross-entropy of the first two pointers with the cells around where target and support are seen.
+
+    heat: camera -> logits [B, K, H, W]; seen: camera -> (x, y) fractions [B, 2, 2], NaN is left out. A place between
+    four cell centres is shared among them, so that the best heat map's centre of mass is the place itself.
+    """
+    losses = [torch.zeros(0)]
+    for name, places in seen.items():
+        height, width = heat[name].shape[2:]
+        share = functional.log_softmax(heat[name][:, :2].float().flatten(2), dim=2)
+        valid = ~torch.isnan(places).any(dim=2)
+        size = torch.tensor([width, height])
+        cell = torch.minimum((torch.nan_to_num(places) * size - 0.5).clamp(min=0.0), size - 1.0)
+        corner = torch.minimum(cell.floor(), size - 2.0)
+        rest = cell - corner
+        loss = torch.zeros_like(rest[..., 0])
+        for right in (0, 1):
+            for down in (0, 1):
+                weight = (rest[..., 0] if right else 1 - rest[..., 0]) * (rest[..., 1] if down else 1 - rest[..., 1])
+                index = ((corner[..., 1] + down) * width + corner[..., 0] + right).long()
+                loss = loss - weight * share.gather(2, index[..., None])[..., 0]
+        losses.append(loss[valid])
+    every = torch.cat(losses)
+    return every.mean() if len(every) else every.sum()
 
 
 def _language_loss(predictions: Predictions, batch: Batch) -> torch.Tensor:

@@ -25,6 +25,7 @@ class Predictions:
     kind: torch.Tensor  # [B, S] logits, from the text alone
     target: torch.Tensor  # [B, O] logits, from the text alone
     support: torch.Tensor  # [B, O + 1] logits, from the text alone; the last class is "none"
+    pointing: dict[str, torch.Tensor]  # camera -> [B, K, H, W] logits: where target (0) and support (1) are seen
 
 
 class NanoVla(nn.Module):
@@ -92,7 +93,8 @@ class NanoVla(nn.Module):
         positions = self.pointer_head(torch.cat([pointed, condition], dim=-1)) + self.position_head(context)
         context = torch.cat([context, positions], dim=-1)
         kind, target, support = self.language_heads(words).split(self._splits, dim=-1)
-        return Predictions(context, self.done_head(context)[:, 0], positions, kind, target, support)
+        pointing = {name: camera.heat for name, camera in zip(self.cameras, seen, strict=True)}
+        return Predictions(context, self.done_head(context)[:, 0], positions, kind, target, support, pointing)
 
     def read_text(self, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Logits of skill kind, target and support for sentences, float32 [B, D] unit vectors."""

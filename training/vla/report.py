@@ -20,8 +20,8 @@ LINE = "  ".join(
     (
         "step {step:6d} {percent:5.1f} %  loss {loss:.3f}  action {action:.3f}  move {move_mm:.1f} mm",
         "turn {turn_mrad:.0f} mrad  gripper {gripper_error:.3f}  done {done:.3f}  target {target_mm:.1f} mm",
-        "support {support_mm:.1f} mm  words {target_accuracy:.2f}  lr {learning_rate:.1e}  {rate:.0f} samples/s",
-        "{left:.0f} min left",
+        "support {support_mm:.1f} mm  pointing {pointing:.2f}  words {target_accuracy:.2f}  lr {learning_rate:.1e}",
+        "{rate:.0f} samples/s  {left:.0f} min left",
     )
 )
 

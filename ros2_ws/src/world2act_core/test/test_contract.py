@@ -85,12 +85,17 @@ def test_equal_contracts_and_other_image_sizes_fit() -> None:
     check_compatible(tabletop_contract(vocabulary=EXTENDED_VOCABULARY), tabletop_contract())
 
 
+def test_chunks_are_the_policys_own_affair(contract: Contract) -> None:
+    longer = changed(changed(contract, "chunk_length", 16), "execute_steps", 8)
+    check_compatible(contract, longer)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "where", "theirs"),
     [
         ("robot", "UR5e", "robot", "UR5e"),
         ("control_hz", 20.0, "control_hz", "20.0"),
-        ("chunk_length", 16, "chunk_length", "16"),
+        ("observation_hz", 5.0, "observation_hz", "5.0"),
         ("cameras.0.name", "front", "cameras.front", "it"),
         ("cameras.0.channel_order", "bgr", "cameras.scene.channel_order", "bgr"),
         ("cameras.1.crop", [0.0, 0.0, 0.5, 0.5], "cameras.wrist.crop", "[0.0, 0.0, 0.5, 0.5]"),

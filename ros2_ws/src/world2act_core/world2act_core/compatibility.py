@@ -12,7 +12,8 @@ from world2act_core.contract import Contract, ContractError
 
 # Pictures are resized to the policy's size, so their size may differ; nothing else that changes meaning may.
 _IMAGE_SIZE_FIELDS = frozenset({"width", "height"})
-_SCALARS = ("robot", "control_hz", "observation_hz", "chunk_length", "execute_steps", "hold", "schema_version")
+# How many actions a policy predicts and executes at once is its own affair: every node reads it from the bundle.
+_SCALARS = ("robot", "control_hz", "observation_hz", "hold", "schema_version")
 
 
 class ContractMismatch(ContractError):
@@ -30,8 +31,8 @@ class ContractMismatch(ContractError):
 def check_compatible(ours: Contract, theirs: Contract, ours_name: str = "ours", theirs_name: str = "theirs") -> None:
     """Raise ContractMismatch, listing every difference with both sides' names and values.
 
-    Allowed to differ: image sizes (pictures are resized), and which skills and objects each side knows (the planner
-    uses the bundle's). An object known to both must have the same uses on both sides.
+    Allowed to differ: image sizes (pictures are resized), chunk_length and execute_steps, and which skills and objects
+    each side knows (the planner uses the bundle's). An object known to both must have the same uses on both sides.
     """
     differences = list(_differences(ours, theirs, ours_name, theirs_name))
     if differences:

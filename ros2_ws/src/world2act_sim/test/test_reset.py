@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from world2act_core.pose import apply_action
 from world2act_sim.perturbation import SPLITS
@@ -76,3 +77,23 @@ def test_distractors_that_do_not_fit_are_left_out(world: TabletopWorld) -> None:
             assert set(task.objects) <= set(world.scene.present)
             counts.add(len(world.scene.present))
     assert max(counts) == 8 and len(counts) > 1, counts
+
+
+def test_calibrations_project_objects_onto_their_pictures(world: TabletopWorld) -> None:
+    wanted = {"red cube": 0, "green cube": 1, "blue cube": 2}
+    hits: dict[str, list[bool]] = {"scene": [], "wrist": []}
+    for seed in range(12):
+        observation = world.reset(seed, sample_task("stack", seed))
+        rotation = Rotation.from_quat(observation.eef_pose.quaternion).as_matrix()
+        for camera, calibration in world.calibrations().items():
+            picture = observation.images[camera].astype(int)
+            for name, channel in wanted.items():
+                if name not in world.object_positions():
+                    continue
+                place = calibration.project(world.object_positions()[name], observation.eef_pose.position, rotation)
+                if not np.isnan(place).any():
+                    pixel = picture[int(place[1] * len(picture) - 1e-9), int(place[0] * len(picture) - 1e-9)]
+                    hits[camera].append(bool(pixel[channel] > 1.5 * np.delete(pixel, channel).max()))
+    for camera, found in hits.items():
+        # A few are hidden behind the hand or another object.
+        assert len(found) >= 10 and np.mean(found) > 0.8, (camera, found)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from world2act_core.calibration import CameraCalibration
 from world2act_core.pose import MAX_ROTATION_RAD, MAX_TRANSLATION_M, action_between, state_vector
 from world2act_core.types import ArmTarget, EefPose, Observation
 from world2act_sim.perturbation import SEEN, Perturbation
@@ -155,6 +156,26 @@ class TabletopWorld:
         if self._renderer is None:
             self._renderer = CameraRenderer(self.model, self.config.image_size, self.config.image_size)
         return {name: self._renderer.render(self.data, camera) for name, camera in CAMERAS.items()}
+
+    def calibrations(self) -> dict[str, CameraCalibration]:
+        """How each camera of the contract sees at this moment; the wrist camera's is fixed to the end-effector."""
+        site = self._robot.eef_site_id["right"]
+        frames: dict[str, tuple[Literal["base", "eef"], NDArray[np.float64], NDArray[np.float64]]] = {
+            "scene": ("base", self._base_position, self._base_rotation),
+            "wrist": ("eef", self.data.site_xpos[site], self.data.site_xmat[site].reshape(3, 3)),
+        }
+        result = {}
+        for name, model_name in CAMERAS.items():
+            frame, origin, axes = frames[name]
+            camera = self.model.camera(model_name).id
+            position = axes.T @ (self.data.cam_xpos[camera] - origin)
+            # MuJoCo's cameras look along -z with y up.
+            rotation = axes.T @ self.data.cam_xmat[camera].reshape(3, 3) * [1.0, -1.0, -1.0]
+            focal = 0.5 / float(np.tan(np.radians(self.model.cam_fovy[camera]) / 2.0))
+            result[name] = CameraCalibration.model_validate(
+                {"frame": frame, "position": position.tolist(), "rotation": rotation.tolist(), "fx": focal, "fy": focal}
+            )
+        return result
 
     def eef_pose(self) -> EefPose:
         """Measured pose of the point between the fingertips, base frame."""
