@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from training.common.disk import write_text_atomically
+from training.common.disk import write_bytes_atomically, write_text_atomically
 from training.common.errors import DatasetError, TrainingError
 from training.data import layout
 from training.data.contract_file import claim_contract
@@ -115,6 +115,9 @@ def _claim_output(config: SkillsConfig, contract: Contract) -> dict[str, Any]:
     else:
         claim_contract(contract, config.out, str(config.dataset))
         write_text_atomically(path, json.dumps(settings, indent=1))
+    calibrations = config.dataset / layout.CALIBRATION_PATH
+    if calibrations.exists():
+        write_bytes_atomically(config.out / layout.CALIBRATION_PATH, calibrations.read_bytes())
     discard_unfinished(config.out)
     return settings
 

@@ -96,7 +96,9 @@ def config(tmp_path: Path, **changes: Any) -> SkillsConfig:
 
 def test_clips_show_exactly_the_frames_they_were_cut_from(tmp_path: Path) -> None:
     source_dataset(tmp_path / "whole")
+    (tmp_path / "whole/meta/cameras.json").write_text("{}")
     summary = make_skills(config(tmp_path))
+    assert (tmp_path / "skill/meta/cameras.json").read_text() == "{}", "the cameras are the same ones"
     whole, clips = LeRobotReader(tmp_path / "whole"), LeRobotReader(tmp_path / "skill")
     assert [row["instruction"] for row in clips.episodes] == [
         "put the can in the bin",
