@@ -30,6 +30,7 @@ class EpisodePlan:
     row: dict[str, Any]
     segments: tuple[Segment, ...]
     prompts: tuple[AtomicPrompt, ...]
+    columns: dict[str, NDArray[Any]]  # of every frame of the demonstration, [T, ...]
 
     def clip_seeds(self) -> list[int]:
         """One number per clip, unique in the dataset."""
@@ -78,10 +79,11 @@ def plan_clips(
     with ThreadPoolExecutor(ahead) as pool:
 
         def start(row: dict[str, Any]) -> tuple[dict[str, Any], Future[EpisodePlan]]:
-            parts = tuple(segment(source.read(columns.of(row), reader.fps), config.segmentation))
+            values = columns.of(row)
+            parts = tuple(segment(source.read(values, reader.fps), config.segmentation))
             if _has_true_skills(row) and row["success"]:
                 report.agreement.add(list(row["skill_from"])[1:], [part.start for part in parts[1:]])
-            return row, pool.submit(_plan, row, parts, decomposer, reader.fps, config, minimum)
+            return row, pool.submit(_plan, row, parts, values, decomposer, reader.fps, config, minimum)
 
         waiting = [start(row) for row in islice(rows, 2 * ahead)]
         try:
@@ -105,6 +107,7 @@ def plan_clips(
 def _plan(
     row: dict[str, Any],
     segments: tuple[Segment, ...],
+    columns: dict[str, NDArray[Any]],
     decomposer: Decomposer,
     fps: float,
     config: SkillsConfig,
@@ -117,7 +120,7 @@ def _plan(
         raise Discarded("too_short", f"a clip of {shortest} frames; a chunk has {minimum}")
     if len(segments) > CLIPS_PER_EPISODE:
         raise Discarded("count_mismatch", f"{len(segments)} segments, more than {CLIPS_PER_EPISODE}")
-    return EpisodePlan(row, segments, decomposer.decompose(str(row["instruction"]), segments, fps))
+    return EpisodePlan(row, segments, decomposer.decompose(str(row["instruction"]), segments, fps), columns)
 
 
 def _has_true_skills(row: dict[str, Any]) -> bool:

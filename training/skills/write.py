@@ -30,8 +30,7 @@ def stage_clip(reader: LeRobotReader, plan: EpisodePlan, position: int, contract
     row = plan.row
     require_free_space(out, MINIMUM_FREE_BYTES)
     specification = frame_columns(contract.state_size, contract.action_size)
-    columns = reader.episode_columns(int(row["episode_index"]))
-    cut = {name: np.asarray(columns[name][part.start : part.stop]) for name in specification}
+    cut = {name: plan.columns[name][part.start : part.stop] for name in specification}
     cut["skill_index"] = np.zeros(len(part), np.int64)
     videos, cameras = {}, {}
     for camera in reader.cameras:
