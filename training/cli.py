@@ -23,6 +23,16 @@ COMMANDS: dict[str, Command] = {
     "collect": Command("training.data.collect", "CollectConfig", "collect", "record scripted demonstrations"),
     "pack": Command("training.data.pack", "PackConfig", "pack", "move finished staged episodes into the dataset"),
     "cache": Command("training.data.cache", "CacheConfig", "build_cache", "decode a dataset once, for training"),
+    "skills": Command("training.skills.build", "SkillsConfig", "build_skills", "cut demonstrations into skill clips"),
+    "import-libero": Command(
+        "training.data.importers.libero", "ImportLiberoConfig", "import_libero", "LIBERO's HDF5 files to a dataset"
+    ),
+    "import-robocasa": Command(
+        "training.data.importers.robocasa",
+        "ImportRobocasaConfig",
+        "import_robocasa",
+        "RoboCasa's HDF5 files to a dataset",
+    ),
     "export-text-encoder": Command(
         "training.export.text_encoder",
         "TextEncoderExportConfig",

@@ -20,6 +20,12 @@ FRAME_COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
 }
 
 
+def frame_columns(state_size: int, action_size: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """:data:`FRAME_COLUMNS` for another robot: the same names, with its state and action sizes."""
+    sizes = {"observation.state": state_size, "action": action_size, "executed_action": action_size}
+    return {name: (dtype, (sizes[name],) if name in sizes else shape) for name, (dtype, shape) in FRAME_COLUMNS.items()}
+
+
 @dataclass(frozen=True)
 class SkillSegment:
     """Frames ``[start, stop)`` in which one skill was the current one."""
@@ -44,6 +50,8 @@ class EpisodeInfo:
     success: bool
     segments: tuple[SkillSegment, ...]
     objects: tuple[str, ...] = ()
+    extra: dict[str, int | float | str] = field(default_factory=dict)
+    """Further columns of the episode's row, the same ones for every episode of a dataset."""
 
 
 @dataclass
@@ -51,18 +59,22 @@ class EpisodeBuffer:
     """Frames of the episode being recorded."""
 
     images: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
-    columns: dict[str, list[NDArray[np.generic]]] = field(default_factory=lambda: {name: [] for name in FRAME_COLUMNS})
+    specification: dict[str, tuple[str, tuple[int, ...]]] = field(default_factory=lambda: dict(FRAME_COLUMNS))
+    columns: dict[str, list[NDArray[np.generic]]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.columns = {name: [] for name in self.specification}
 
     def __len__(self) -> int:
         return len(self.columns["action"])
 
     def add(self, images: dict[str, NDArray[np.uint8]], values: dict[str, object]) -> None:
-        """Append one frame: ``images`` name -> uint8 [H, W, 3]; ``values`` one entry per :data:`FRAME_COLUMNS`."""
-        if set(values) != set(FRAME_COLUMNS):
-            raise ValueError(f"frame columns differ: got {sorted(values)}, expected {sorted(FRAME_COLUMNS)}")
+        """Append one frame: ``images`` name -> uint8 [H, W, 3]; ``values`` one entry per column."""
+        if set(values) != set(self.specification):
+            raise ValueError(f"frame columns differ: got {sorted(values)}, expected {sorted(self.specification)}")
         for name, image in images.items():
             self.images.setdefault(name, []).append(np.ascontiguousarray(image))
-        for name, (dtype, shape) in FRAME_COLUMNS.items():
+        for name, (dtype, shape) in self.specification.items():
             self.columns[name].append(np.asarray(values[name], dtype=dtype).reshape(shape))
 
     def stacked(self) -> dict[str, NDArray[np.generic]]:

@@ -44,7 +44,9 @@ def location(number: int) -> dict[str, int]:
     return {"chunk_index": number // CHUNK_SIZE, "file_index": number % CHUNK_SIZE}
 
 
-def features(cameras: dict[str, list[int]], fps: int) -> dict[str, dict[str, Any]]:
+def features(
+    cameras: dict[str, list[int]], fps: int, columns: dict[str, tuple[str, tuple[int, ...]]] | None = None
+) -> dict[str, dict[str, Any]]:
     """LeRobot's ``features`` entry for cameras name -> [H, W, 3] and every frame column."""
     result: dict[str, dict[str, Any]] = {}
     for camera, (height, width, channels) in cameras.items():
@@ -65,8 +67,9 @@ def features(cameras: dict[str, list[int]], fps: int) -> dict[str, dict[str, Any
             "names": names,
             "info": info,
         }
-    for name, (dtype, shape) in FRAME_COLUMNS.items():
-        result[name] = {"dtype": dtype, "shape": list(shape), "names": NAMES.get(name)}
+    for name, (dtype, shape) in (columns or FRAME_COLUMNS).items():
+        names_of = NAMES.get(name) if shape == FRAME_COLUMNS[name][1] else None
+        result[name] = {"dtype": dtype, "shape": list(shape), "names": names_of}
     result["timestamp"] = {"dtype": "float32", "shape": [1], "names": None}
     for name in INDEX_COLUMNS:
         result[name] = {"dtype": "int64", "shape": [1], "names": None}

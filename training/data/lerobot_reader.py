@@ -56,6 +56,11 @@ class LeRobotReader:
         parts = [_to_numpy(pq.read_table(self.data_path(number), columns=[name])[name]) for number in self.files()]
         return np.concatenate(parts) if parts else np.zeros(0)
 
+    def file_columns(self, number: int) -> dict[str, NDArray[Any]]:
+        """Every column of one of the dataset's files, [N] or [N, D], in order of frame."""
+        table = pq.read_table(self.data_path(number))
+        return {name: _to_numpy(table[name]) for name in table.column_names}
+
     def episode_columns(self, episode_index: int) -> dict[str, NDArray[Any]]:
         """Every column of one episode, [length] or [length, D]."""
         row = self._row(episode_index)

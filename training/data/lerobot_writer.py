@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,13 @@ def arrow_column(values: NDArray[np.generic], dtype: str, shape: tuple[int, ...]
     return pa.FixedSizeListArray.from_arrays(pa.array(flat), shape[0])
 
 
-def frames_table(columns: dict[str, NDArray[np.generic]]) -> pa.Table:
+def frames_table(
+    columns: dict[str, NDArray[Any]], specification: dict[str, tuple[str, tuple[int, ...]]] | None = None
+) -> pa.Table:
     """The per-frame columns [N, ...] of one episode as an Arrow table with N rows."""
-    arrays = {name: arrow_column(columns[name], *spec) for name, spec in FRAME_COLUMNS.items()}
-    return pa.table(arrays)
+    return pa.table(
+        {name: arrow_column(columns[name], *spec) for name, spec in (specification or FRAME_COLUMNS).items()}
+    )
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
@@ -68,19 +72,32 @@ def stage_episode(
     Raises :class:`DatasetDiskFullError` (naming path and free space) when the disk has no room; whatever of this
     episode was written is removed, every other episode stays.
     """
-    folder = staging_folder(root, info.seed)
     require_free_space(root, minimum_free_bytes)
+    videos = {camera: encode_frames(frames, fps) for camera, frames in buffer.images.items()}
+    cameras = {camera: camera_summary(frames) for camera, frames in buffer.images.items()}
+    return stage_encoded(root, info, frames_table(buffer.stacked(), buffer.specification), videos, cameras)
+
+
+def camera_summary(frames: Sequence[NDArray[np.uint8]]) -> dict[str, Any]:
+    """What is kept about a camera's frames uint8 [H, W, 3]: their shape and statistics (of a few of them)."""
+    return {"shape": list(frames[0].shape), "statistics": image_statistics(frames)}
+
+
+def stage_encoded(
+    root: Path, info: EpisodeInfo, table: pa.Table, videos: dict[str, bytes], cameras: dict[str, dict[str, Any]]
+) -> Path:
+    """Write one finished episode whose video exists already: mp4 bytes and :func:`camera_summary` by camera name.
+
+    ``table`` has one row per frame (:func:`frames_table`). Errors as in :func:`stage_episode`.
+    """
+    folder = staging_folder(root, info.seed)
     with naming_full_disk(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for camera, frames in buffer.images.items():
-                write_bytes_atomically(folder / f"{camera}.mp4", encode_frames(frames, fps))
-            write_bytes_atomically(folder / "frames.parquet", parquet_bytes(frames_table(buffer.stacked())))
-            cameras = {
-                name: {"shape": list(frames[0].shape), "statistics": image_statistics(frames)}
-                for name, frames in buffer.images.items()
-            }
-            summary = {**asdict(info), "length": len(buffer), "cameras": cameras}
+            for camera, data in videos.items():
+                write_bytes_atomically(folder / f"{camera}.mp4", data)
+            write_bytes_atomically(folder / "frames.parquet", parquet_bytes(table))
+            summary = {**asdict(info), "length": table.num_rows, "cameras": cameras}
             write_bytes_atomically(folder / "episode.json", json.dumps(summary).encode())
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -97,8 +114,12 @@ def read_staged(folder: Path) -> tuple[EpisodeInfo, dict[str, Any]]:
     """A staged episode's info and its raw summary (with ``length`` and ``cameras``)."""
     summary = json.loads((folder / "episode.json").read_text())
     names = ("seed", "kind", "split", "instruction", "success")
-    segments = tuple(SkillSegment(**segment) for segment in summary["segments"])
-    info = EpisodeInfo(**{name: summary[name] for name in names}, segments=segments, objects=tuple(summary["objects"]))
+    info = EpisodeInfo(
+        **{name: summary[name] for name in names},
+        segments=tuple(SkillSegment(**segment) for segment in summary["segments"]),
+        objects=tuple(summary["objects"]),
+        extra=summary.get("extra", {}),
+    )
     return info, summary
 
 

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from training.common.disk import write_bytes_atomically, write_text_atomically
 from training.common.errors import DatasetError
 from training.data import layout
-from training.data.episode import FRAME_COLUMNS, EpisodeInfo
+from training.data.episode import FRAME_COLUMNS, EpisodeInfo, frame_columns
 from training.data.lerobot_writer import STAGING, parquet_bytes, read_staged, staged_folders
 from training.data.stats import Statistics, column_statistics, merge_statistics
 from training.data.video import join_videos
@@ -176,6 +176,7 @@ def _episode_row(info: EpisodeInfo, episode_index: int, first: int, length: int)
         "skill_from": [segment.start for segment in segments],
         "skill_to": [segment.stop for segment in segments],
         "skill_achieved": [segment.achieved for segment in segments],
+        **info.extra,
     }
 
 
@@ -198,9 +199,11 @@ def _write_summary(root: Path, fps: int) -> None:
         if key.startswith("shape/")
     }
     frames = sum(int(row["length"]) for row in rows)
+    path = root / layout.CONTRACT_PATH
+    contract = Contract.from_yaml(path) if path.exists() else None
     info = {
         "codebase_version": layout.VERSION,
-        "robot_type": _robot(root),
+        "robot_type": contract.robot.lower() if contract else "unknown",
         "total_episodes": len(rows),
         "total_frames": frames,
         "total_tasks": len(layout.read_tasks(root)),
@@ -211,16 +214,14 @@ def _write_summary(root: Path, fps: int) -> None:
         "splits": {"train": f"0:{len(rows)}"},
         "data_path": layout.DATA_PATH,
         "video_path": layout.VIDEO_PATH,
-        "features": layout.features(shapes, fps),
+        "features": layout.features(shapes, fps, _columns(contract)),
     }
     write_text_atomically(root / layout.STATS_PATH, json.dumps(_dataset_statistics(rows), indent=1))
     write_text_atomically(root / layout.INFO_PATH, json.dumps(info, indent=2))
 
 
-def _robot(root: Path) -> str:
-    """The arm's name as LeRobot writes such names, from the dataset's contract."""
-    path = root / layout.CONTRACT_PATH
-    return Contract.from_yaml(path).robot.lower() if path.exists() else "unknown"
+def _columns(contract: Contract | None) -> dict[str, tuple[str, tuple[int, ...]]]:
+    return frame_columns(contract.state_size, contract.action_size) if contract else FRAME_COLUMNS
 
 
 def _dataset_statistics(rows: list[dict[str, Any]]) -> dict[str, Statistics]:

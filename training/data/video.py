@@ -1,4 +1,7 @@
-"""Video of camera frames: encode, join without re-encoding, decode. Every GOP is short, for random access."""
+"""Video of camera frames: encode, decode, and join and cut with next to no re-encoding.
+
+Every GOP is short, for random access.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,72 @@ def join_videos(paths: Sequence[Path], fps: int) -> bytes:
                     output.mux(packet)
                     position += 1
     return buffer.getvalue()
+
+
+def cut_video(path: Path, start: int, stop: int, fps: int) -> bytes:
+    """Frames ``[start, stop)`` of a file written here, as the bytes of an mp4 file.
+
+    Packets are copied from the first key frame in the range on; only the frames before it (fewer than GOP) are encoded
+    again. All of them are when the file was made with other encoder settings. Raises ValueError when the file has no
+    such frames.
+    """
+    settings, packets = _packets_between(path, start, stop, fps)
+    if not 0 <= start < stop or any(number not in packets for number in range(start, stop)):
+        raise ValueError(f"{path} holds no frames {start} to {stop - 1}")
+    copied = next((number for number in range(start, stop) if packets[number].is_keyframe), stop)
+    head: list[av.Packet] = []
+    if copied > start:
+        encoded = encode_frames(_frames_between(path, start, copied, fps), fps)
+        with av.open(io.BytesIO(encoded)) as again:
+            stream = again.streams.video[0]
+            if bytes(stream.codec_context.extradata or b"") != settings:
+                return encode_frames(_frames_between(path, start, stop, fps), fps)
+            head = [packet for packet in again.demux(stream) if packet.dts is not None]
+    buffer = io.BytesIO()
+    with av.open(str(path)) as source, av.open(buffer, "w", format="mp4") as output:
+        target = output.add_stream_from_template(source.streams.video[0])
+        for position, packet in enumerate([*head, *(packets[number] for number in range(copied, stop))]):
+            packet.stream = target
+            packet.pts = packet.dts = position
+            packet.duration = 1
+            packet.time_base = Fraction(1, fps)
+            output.mux(packet)
+    return buffer.getvalue()
+
+
+def _packets_between(path: Path, start: int, stop: int, fps: int) -> tuple[bytes, dict[int, av.Packet]]:
+    """The codec's settings, and packets by frame number from the last key frame not after ``start`` up to ``stop``."""
+    packets: dict[int, av.Packet] = {}
+    with av.open(str(path)) as source:
+        stream = source.streams.video[0]
+        ticks = _ticks_per_frame(stream, fps)
+        source.seek(int(start * ticks), stream=stream, backward=True)
+        for packet in source.demux(stream):
+            number = stop if packet.pts is None else round(packet.pts / ticks)
+            if number >= stop:
+                break
+            packets[number] = packet
+        return bytes(stream.codec_context.extradata or b""), packets
+
+
+def _frames_between(path: Path, start: int, stop: int, fps: int) -> list[NDArray[np.uint8]]:
+    frames: list[NDArray[np.uint8]] = []
+    with av.open(str(path)) as source:
+        stream = source.streams.video[0]
+        stream.thread_type = "NONE"
+        ticks = _ticks_per_frame(stream, fps)
+        source.seek(int(start * ticks), stream=stream, backward=True)
+        for frame in source.decode(stream):
+            number = round((frame.pts or 0) / ticks)
+            if number >= stop:
+                break
+            if number >= start:
+                frames.append(frame.to_ndarray(format="rgb24"))
+    return frames
+
+
+def _ticks_per_frame(stream: av.VideoStream, fps: int) -> Fraction:
+    return 1 / (fps * (stream.time_base or Fraction(1, fps)))
 
 
 def decode_frames(path: Path) -> Iterator[NDArray[np.uint8]]:

@@ -49,7 +49,7 @@ _PICK = """pick up, pick out, pick, grab hold of, grab, grasp, grip, lift up, li
 _TAKE = "take, get, remove, obtain"
 _PUT = """put down, put back, put, place, drop off, drop, move, set down, set, throw, toss, chuck, lay down, lay,
     deposit, bring, transfer, position, dump, insert, stick, rest, relocate, carry, deliver, pop, release,
-    load, store, stow, return, shift, sit, add, let go of"""
+    load, store, stow, return, shift, sit, add, transport, let go of"""
 _STACK = "stack up, stack, pile up, pile, balance, mount"
 
 _OTHER_VERBS = """open, close, shut, push, press, pull, turn, rotate, spin, wipe, pour, clean, clear, tidy, empty,

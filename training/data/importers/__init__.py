@@ -1,0 +1,1 @@
+"""Importers: other people's demonstration files into this project's dataset layout."""
