@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
+from training.common.action_scale import ActionScale
 from training.common.errors import DatasetError
 from training.data import layout
 from training.data.lerobot_reader import LeRobotReader
@@ -17,27 +17,6 @@ from world2act_core.contract import Contract
 
 COLUMNS = ("executed_action", "action")
 """What was done, else what was asked for (datasets of other origin record one action only)."""
-
-
-class ActionScale(nn.Module):
-    """Robot units to [-1, 1] by the contract's limits and back; not limited, so nothing is lost on the way back."""
-
-    centre: torch.Tensor
-    radius: torch.Tensor
-
-    def __init__(self, contract: Contract) -> None:
-        super().__init__()
-        low, high = torch.from_numpy(contract.action_low), torch.from_numpy(contract.action_high)
-        self.register_buffer("centre", (high + low) / 2, persistent=False)
-        self.register_buffer("radius", (high - low) / 2, persistent=False)
-
-    def normalise(self, actions: torch.Tensor) -> torch.Tensor:
-        """Robot units [..., A] -> within the limits: [-1, 1]."""
-        return (actions - self.centre) / self.radius
-
-    def restore(self, actions: torch.Tensor) -> torch.Tensor:
-        """Inverse of :meth:`normalise`."""
-        return actions * self.radius + self.centre
 
 
 class ActionSource(Protocol):

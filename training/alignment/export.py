@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from training.alignment.actions import ActionScale
 from training.alignment.adapters import ActionAdapter, VideoAdapter
+from training.common.action_scale import ActionScale
 from training.common.errors import ExportError
 from training.export.onnx_tools import infer, onnx_from_torch
 

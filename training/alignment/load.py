@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.alignment.actions import ActionScale
 from training.alignment.adapters import ActionAdapter, Aligner, VideoAdapter
 from training.alignment.config import AdapterConfig
+from training.common.action_scale import ActionScale
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
 from world2act_core.compatibility import ContractMismatch, check_compatible

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import torch
 
-from training.alignment.actions import ActionScale
 from training.alignment.adapters import ActionAdapter, VideoAdapter, cosine
+from training.common.action_scale import ActionScale
 
 
 def chunk_scores(video: torch.Tensor, action: torch.Tensor) -> torch.Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Self
 
 
 class Interrupted:
-    """True once SIGINT or SIGTERM has come."""
+    """True once SIGINT or SIGTERM has come; as a context it gives the signals back at the end."""
 
     def __init__(self) -> None:
         self._came = False
@@ -17,6 +18,14 @@ class Interrupted:
                 self._previous[number] = signal.signal(number, self._note)
             except ValueError:  # not in the main thread (a test): whoever owns the process handles signals
                 break
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.restore()
 
     def __bool__(self) -> bool:
         return self._came

@@ -8,35 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from training.common.action_scale import ActionScale
 from training.common.errors import TrainingError
 from training.post_training.config import ResidualConfig
 from training.post_training.frozen import freeze
 from training.post_training.interfaces import ActionAdapter
 from world2act_core.contract import Contract
-
-
-class ActionScale(nn.Module):
-    """Robot units to shares of the contract's limits in [-1, 1], and back."""
-
-    low: torch.Tensor
-    high: torch.Tensor
-    middle: torch.Tensor
-    half_range: torch.Tensor
-
-    def __init__(self, contract: Contract) -> None:
-        super().__init__()
-        low, high = torch.from_numpy(contract.action_low), torch.from_numpy(contract.action_high)
-        buffers = {"low": low, "high": high, "middle": (low + high) / 2, "half_range": (high - low) / 2}
-        for name, value in buffers.items():
-            self.register_buffer(name, value, persistent=False)
-
-    def to_shares(self, actions: torch.Tensor) -> torch.Tensor:
-        """Robot units [..., A] -> [-1, 1] within the limits."""
-        return (actions - self.middle) / self.half_range
-
-    def to_units(self, shares: torch.Tensor) -> torch.Tensor:
-        """[-1, 1] -> robot units [..., A]."""
-        return shares * self.half_range + self.middle
 
 
 class ChunkCoder(nn.Module):
@@ -69,7 +46,7 @@ class ChunkCoder(nn.Module):
 
     def code_of(self, actions: torch.Tensor) -> torch.Tensor:
         """The code [B, C] of the first M steps of chunks [B, >=M, A] in robot units."""
-        return self.encode(self.scale.to_shares(actions[:, : self.steps]))
+        return self.encode(self.scale.normalise(actions[:, : self.steps]))
 
 
 def residual_bound(contract: Contract, config: ResidualConfig) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 
 from training.common.checkpoint import checkpoints, latest_checkpoint
 from training.common.errors import TrainingError
-from training.common.interruption import Interruption
+from training.common.interrupt import Interrupted
 from training.common.machine import describe_machine, git_commit
 from training.post_training.actions import ChunkCoder
 from training.post_training.config import PostTrainConfig
@@ -65,7 +65,7 @@ def run(trainer: PostTrainer, collector: Collector | None) -> Path:
         return trainer.save()
     assert collector is not None
     folder = config.out
-    with PostTrainReport(config.out, trainer.iterations, trainer.iteration) as report, Interruption() as interrupted:
+    with PostTrainReport(config.out, trainer.iterations, trainer.iteration) as report, Interrupted() as interrupted:
         while trainer.iteration < trainer.iterations and not interrupted:
             try:
                 report.add(trainer.advance(collector))

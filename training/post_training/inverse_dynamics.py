@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from training.common.action_scale import ActionScale
 from training.common.errors import DatasetError
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
-from training.post_training.actions import ActionScale
 from training.vla.normalisation import Normalisation
 from world2act_core.contract import Contract
 
@@ -54,7 +54,7 @@ class InverseDynamics(nn.Module):
     def label(self, first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As :meth:`forward`, in robot units: actions [B, M, A] within the limits, states [B, S]."""
         shares, state = self(first, second)
-        units = self.scale.to_units(shares.clamp(-1.0, 1.0))
+        units = self.scale.restore(shares.clamp(-1.0, 1.0))
         return units, state * self.normalisation.state_scale + self.normalisation.state_mean
 
 
@@ -82,7 +82,7 @@ class FramePairs:
         rng = np.random.default_rng([self._seed, number])
         first = self.first[rng.integers(len(self.first), size=self._batch)]
         actions = self.action[first[:, None] + np.arange(self._steps)]
-        shares = self._scale.to_shares(torch.from_numpy(actions)).clamp(-1.0, 1.0)
+        shares = self._scale.normalise(torch.from_numpy(actions)).clamp(-1.0, 1.0)
         frames = self._frames(first), self._frames(first + self._steps)
         return frames[0], frames[1], shares, torch.from_numpy(self.state[first])
 

@@ -51,13 +51,13 @@ class ResidualHead(nn.Module):
 
     def residual(self, images: Mapping[str, torch.Tensor], state: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
         """What is added to the first M steps ``base`` [B, M, A]; within +-:attr:`bound`, robot units."""
-        shares = self.coder.scale.to_shares(base)
+        shares = self.coder.scale.normalise(base)
         base_code = self.coder.encode(shares)
         output = self.network(images, self.normalisation.state(state), base_code)
         if self.config.variant == "action":
             return self.bound * torch.tanh(output).unflatten(1, (self.steps, -1))
         change = self._decoded_change(shares, base_code, self.config.latent_bound * torch.tanh(output))
-        return soft_bound(change * self.coder.scale.half_range, self.bound)
+        return soft_bound(change * self.coder.scale.radius, self.bound)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The parameters that training may change, by name."""

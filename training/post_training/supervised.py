@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from training.common.checkpoint import checkpoints, latest_checkpoint, read_info, read_tensors, save_checkpoint
 from training.common.errors import CheckpointError, TrainingError
-from training.common.interruption import Interruption
+from training.common.interrupt import Interrupted
 from training.common.schedule import learning_rate
 
 LossOfStep = Callable[[int], tuple[torch.Tensor, dict[str, torch.Tensor]]]
@@ -54,7 +54,7 @@ def train_supervised(
     began = time.monotonic() - seconds
     with (
         Progress(TextColumn(name), *columns, TextColumn("{task.fields[detail]}")) as bar,
-        Interruption() as interrupted,
+        Interrupted() as interrupted,
     ):
         task = bar.add_task(name, total=config.steps, completed=step, detail="")
         while step < config.steps and not interrupted:

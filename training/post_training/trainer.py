@@ -115,7 +115,7 @@ class PostTrainer:
         config = self.config.objective
         scale = self.coder.scale
         actions = self.student.executed(samples)
-        shares = scale.to_shares(actions)
+        shares = scale.normalise(actions)
         executed = samples.scatter(self.coder.encode(shares))
         contrast, parts = info_nce(executed, samples.imagined, samples.mask, config)
         if config.target == "contrastive":
@@ -124,7 +124,7 @@ class PostTrainer:
             with torch.no_grad():
                 target = self.coder.decode(samples.imagined.flatten(0, 1)).clamp(-1.0, 1.0)
             loss = imitation(samples.scatter(shares), target.unflatten(0, samples.mask.shape), samples.mask)
-        change = shares - scale.to_shares(samples.base[:, : self.coder.steps])
+        change = shares - scale.normalise(samples.base[:, : self.coder.steps])
         loss = loss + config.size_penalty * (change**2).mean()
         parts |= {"loss": loss.detach(), "contrast": contrast.detach(), "change": change.detach().abs().mean()}
         return loss, parts

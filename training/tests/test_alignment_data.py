@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from training.alignment.actions import ActionScale, EpisodeActions, read_actions
+from training.alignment.actions import EpisodeActions, read_actions
 from training.alignment.batches import BatchSource
 from training.alignment.clips import MemoryClips, WindowInfo
 from training.alignment.config import AdapterConfig
 from training.alignment.index import build_index
 from training.alignment.pairs import Crop, Pairs, make_pairs
+from training.common.action_scale import ActionScale
 from training.common.errors import DatasetError, TrainingError
 from training.tests.synthetic_clock import (
     CHUNK,

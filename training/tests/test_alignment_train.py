@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 
-from training.alignment.actions import ActionScale
 from training.alignment.adapters import Aligner
 from training.alignment.batches import BatchSource
 from training.alignment.config import AdapterConfig, AlignConfig, ObjectiveChanges, ScheduleChanges
@@ -27,6 +26,7 @@ from training.alignment.ranks import Ranks
 from training.alignment.score import AlignmentScorer, alignment_score
 from training.alignment.train import RESULT, align_clips
 from training.alignment.trainer import Trainer
+from training.common.action_scale import ActionScale
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError, DatasetError, ExportError
 from training.export.onnx_tools import infer

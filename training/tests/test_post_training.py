@@ -157,12 +157,12 @@ def test_bc_target_approaches_the_decoded_codes(tmp_path: Path) -> None:
     samples = collate(fixed_rollouts(), imagined_codes(), torch.device("cpu"))
     decoded = trainer.coder.decode(imagined_codes().codes[3][0])[0].clamp(-1, 1)  # [4, 7]
     with torch.no_grad():
-        base = trainer.coder.scale.to_shares(samples.base[:, :4])
+        base = trainer.coder.scale.normalise(samples.base[:, :4])
     row = int((samples.place == 3 * CHUNKS).nonzero())
     before = (base[row] - decoded).abs().mean()
     run(trainer, FixedCollector(fixed_rollouts()))
     with torch.no_grad():
-        after = (trainer.coder.scale.to_shares(trainer.student.executed(samples))[row] - decoded).abs().mean()
+        after = (trainer.coder.scale.normalise(trainer.student.executed(samples))[row] - decoded).abs().mean()
     assert after < 0.6 * before and trainer.history[-1]["loss"] < 0.6 * trainer.history[0]["loss"]
 
 

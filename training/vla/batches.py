@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -11,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.common.prefetch import prefetch
 from training.data.cache import FrameCache
 from training.data.layout import CALIBRATION_PATH
 from training.vla.augment import colour_change, shifted
@@ -101,30 +100,7 @@ class BatchSource:
 
     def stream(self, start: int, ahead: int = 3) -> Generator[Batch]:
         """Batches from number ``start`` on, prepared by a thread while the previous ones are used."""
-        ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=ahead)
-        stopped = threading.Event()
-
-        def produce() -> None:
-            number = start
-            try:
-                while not stopped.is_set():
-                    item: Batch | BaseException = self.batch(number)
-                    number += 1
-                    _put(ready, item, stopped)
-            except BaseException as error:  # handed to the consumer, which raises it
-                _put(ready, error, stopped)
-
-        thread = threading.Thread(target=produce, daemon=True, name="batches")
-        thread.start()
-        try:
-            while True:
-                item = ready.get()
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            thread.join(timeout=5.0)
+        return prefetch(self.batch, start, ahead)
 
 
 def skill_labels(contract: Contract, index: FrameIndex) -> NDArray[np.int64]:
@@ -140,12 +116,3 @@ def skill_labels(contract: Contract, index: FrameIndex) -> NDArray[np.int64]:
         for skill in index.skills
     ]
     return np.array(rows, np.int64)
-
-
-def _put(ready: queue.Queue[Batch | BaseException], item: Batch | BaseException, stopped: threading.Event) -> None:
-    while not stopped.is_set():
-        try:
-            ready.put(item, timeout=0.2)
-            return
-        except queue.Full:
-            continue

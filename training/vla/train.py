@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import signal
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -16,6 +15,8 @@ import torch
 from training.common.checkpoint import checkpoints, latest_checkpoint, read_info, read_tensors, save_checkpoint
 from training.common.ema import WeightAverage
 from training.common.errors import CheckpointError, TrainingError
+from training.common.interrupt import Interrupted
+from training.common.optimiser_state import load_optimiser, optimiser_tensors
 from training.common.schedule import learning_rate
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
@@ -56,18 +57,13 @@ def train(config: VlaTrainConfig) -> Path:
 
 
 def _run(config: VlaTrainConfig, trainer: Trainer, source: BatchSource, report: TrainReport) -> None:
-    interrupted = _Interrupted()
     last_save = time.monotonic()
-    stream = source.stream(trainer.step)
-    try:
+    with closing(source.stream(trainer.step)) as stream, Interrupted() as interrupted:
         while trainer.progress < 1.0 and not interrupted:
             report.add(trainer.advance(next(stream)), trainer, config.batch)
             if time.monotonic() - last_save > config.checkpoint_minutes * 60:
                 trainer.save()
                 last_save = time.monotonic()
-    finally:
-        stream.close()
-        interrupted.restore()
 
 
 class Trainer:
@@ -130,7 +126,7 @@ class Trainer:
         tensors = {
             "model": dict(self.model.state_dict()),
             "average": self.average.weights,
-            "optimiser": _optimiser_tensors(self.model, self.optimiser),
+            "optimiser": optimiser_tensors(self.model, self.optimiser),
         }
         info = {
             "seconds": self.seconds,
@@ -148,7 +144,7 @@ class Trainer:
         _check_same_model(folder, info, self.config.model, self.contract)
         self.model.load_state_dict(read_tensors(folder, "model"))
         self.average.load(read_tensors(folder, "average"))
-        _load_optimiser(self.model, self.optimiser, read_tensors(folder, "optimiser"))
+        load_optimiser(self.model, self.optimiser, read_tensors(folder, "optimiser"))
         self.step = int(info["step"])
         self.seconds = float(info["seconds"])
         self.history = list(info.get("history", []))
@@ -159,30 +155,6 @@ class Trainer:
         self.model.load_state_dict(read_tensors(folder, "model"))
         self.average.load(read_tensors(folder, "average"))
         self.average.copy_to(self.model)
-
-
-class _Interrupted:
-    """True once SIGINT or SIGTERM has come; the run then ends after the current step and saves."""
-
-    def __init__(self) -> None:
-        self._came = False
-        self._previous = {}
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._previous[number] = signal.signal(number, self._note)
-            except ValueError:  # not in the main thread (a test): whoever owns the process handles signals
-                break
-
-    def __bool__(self) -> bool:
-        return self._came
-
-    def restore(self) -> None:
-        """Give the signals back."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _note(self, signum: int, frame: FrameType | None) -> None:
-        self._came = True
 
 
 def load_trained(folder: Path) -> tuple[NanoVla, dict[str, Any]]:
@@ -206,24 +178,6 @@ def _optimiser(model: NanoVla, config: VlaTrainConfig) -> torch.optim.AdamW:
     rest = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
-
-
-def _optimiser_tensors(model: NanoVla, optimiser: torch.optim.AdamW) -> dict[str, torch.Tensor]:
-    return {
-        f"{name}|{key}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimiser.state.get(parameter, {}).items()
-    }
-
-
-def _load_optimiser(model: NanoVla, optimiser: torch.optim.AdamW, tensors: dict[str, torch.Tensor]) -> None:
-    for name, parameter in model.named_parameters():
-        prefix = f"{name}|"
-        state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        # Moments must lie in memory as their parameter does, or the fused update is slow.
-        for key in state.keys() - {"step"}:
-            state[key] = torch.empty_like(parameter).copy_(state[key])
-        optimiser.state[parameter] = state
 
 
 def _check_same_model(folder: Path, info: dict[str, Any], config: ModelConfig, contract: Contract) -> None:
