@@ -15,3 +15,11 @@ def world() -> Iterator[TabletopWorld]:
     built = TabletopWorld(WorldConfig(image_size=64))
     yield built
     built.close()
+
+
+@pytest.fixture(scope="session")
+def fixture_world() -> Iterator[TabletopWorld]:
+    """A Panda at the table with drawer and button, without pictures."""
+    built = TabletopWorld(WorldConfig(render="none", fixtures=("drawer", "button")))
+    yield built
+    built.close()
