@@ -119,9 +119,9 @@ def kind_of_seed(seed: int, weights: KindWeights) -> TaskKind:
 
 def _check_kinds(config: CollectConfig) -> None:
     """Refuse kinds that the table has no fixture for, before anything is written."""
-    from world2act_sim.tasks import task_kinds
+    from world2act_core.vocabulary import fixture_vocabulary
 
-    possible = task_kinds(config.fixtures)
+    possible = fixture_vocabulary(config.fixtures).skills
     wanted = [kind for kind in FIXTURE_KINDS if getattr(config.kinds, kind) != 0 and kind not in possible]
     if wanted:
         fixtures = " ".join(config.fixtures) or "none"

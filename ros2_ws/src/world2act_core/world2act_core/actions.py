@@ -11,6 +11,9 @@ from world2act_core.skill import Skill
 from world2act_core.vocabulary import ObjectAction, ObjectEntry
 from world2act_core.words import Phrase
 
+ACTIONS: dict[str, ObjectAction] = {"open": "open", "close": "close", "press": "press", "push": "push"}
+"""Verb as the lexicon says -> what is done."""
+
 
 class ActionReader:
     """Reads one clause whose verb is an action; raises PlanError when it is not clear or cannot be done."""

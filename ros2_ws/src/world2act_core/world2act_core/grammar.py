@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from world2act_core.actions import ActionReader
+from world2act_core.actions import ACTIONS, ActionReader
 from world2act_core.clauses import Clause, Item, Place, scan, split_clauses, tokenise
 from world2act_core.discourse import INSIDE, Chooser, Story, is_furniture
 from world2act_core.plan import Plan, PlanError, PlanErrorCode
@@ -95,12 +95,8 @@ class GrammarPlanner:
             raise self._where_to(story)
         if verb == "pick":
             self._tell_pick(story, clause)
-        elif verb == "open" or verb == "close" or verb == "press" or verb == "push":
-            if clause.target and not clause.verb:
-                self._refuse_unknown_verb(story, clause)
-            skill = self._actions.read(story, clause, verb, goals)
-            if skill is not None:
-                self._add(story, skill)
+        elif verb in ACTIONS:
+            self._tell_action(story, clause, verb, goals)
         elif verb:
             self._tell_put(story, clause, verb, goals)
         elif goals and not clause.target:
@@ -139,6 +135,13 @@ class GrammarPlanner:
         target = self._target(story, clause)
         self._add(story, Skill("pick", target.name))
         story.focus = target
+
+    def _tell_action(self, story: Story, clause: Clause, verb: str, goals: list[Place]) -> None:
+        if clause.target and not clause.verb:
+            self._refuse_unknown_verb(story, clause)
+        skill = self._actions.read(story, clause, ACTIONS[verb], goals)
+        if skill is not None:
+            self._add(story, skill)
 
     def _tell_put(self, story: Story, clause: Clause, verb: str, goals: list[Place]) -> None:
         if len(goals) > 1:

@@ -44,7 +44,7 @@ class Skill:
         if self.kind not in vocabulary.skills:
             raise SkillError(f"skill '{self.kind}' is not one of {', '.join(vocabulary.skills)}")
         self._validate_target(vocabulary)
-        if self.kind not in ("place", "stack", "push"):
+        if self.kind != "place" and self.kind != "stack" and self.kind != "push":
             if self.support is not None:
                 raise SkillError(f"{self.kind} takes no support, got '{self.support}'")
             return

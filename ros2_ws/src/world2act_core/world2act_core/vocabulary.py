@@ -141,7 +141,7 @@ def fixture_vocabulary(fixtures: Sequence[str]) -> Vocabulary:
     """
     if not fixtures:
         return TABLETOP_VOCABULARY
-    entries = [FIXTURE_OBJECTS[name] for name in FIXTURE_OBJECTS if FIXTURE_OBJECTS[name].name in fixtures]
+    entries = [FIXTURE_OBJECTS[name] for name in FIXTURE_OBJECTS if name in fixtures]
     unknown = [name for name in fixtures if name not in FIXTURE_OBJECTS]
     if unknown:
         raise KeyError(f"no fixture called {unknown[0]!r}; there are: {', '.join(FIXTURE_OBJECTS)}")
@@ -149,7 +149,7 @@ def fixture_vocabulary(fixtures: Sequence[str]) -> Vocabulary:
         entry.model_copy(update={"actions": ("push",)}) if entry.name in PUSHABLE_NAMES else entry
         for entry in TABLETOP_OBJECTS
     )
-    actions: dict[SkillKind, None] = dict.fromkeys(action for entry in entries for action in entry.actions)
+    actions = tuple(dict.fromkeys(action for entry in entries for action in entry.actions))
     skills: tuple[SkillKind, ...] = ("pick", "place", "stack", *actions, "push")
     return Vocabulary(skills=skills, objects=(*objects, *entries, *TABLE_SIDES))
 

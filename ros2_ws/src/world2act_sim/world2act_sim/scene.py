@@ -65,7 +65,8 @@ class Scene:
         """Raise FixtureError when the task has a skill that this table has no fixture for."""
         for skill in task.skills:
             needs_fixture = skill.kind in ("open", "close", "press") and skill.target not in self._env.fixtures
-            if needs_fixture or (skill.kind == "push" and not self._env.fixtures):
+            no_side = skill.kind == "push" and (not self._env.fixtures or skill.support not in SIDES)
+            if needs_fixture or no_side:
                 there = ", ".join(self._env.fixtures) or "none"
                 raise FixtureError(
                     f"'{skill.prompt}' cannot be done at this table (fixtures: {there}); "
