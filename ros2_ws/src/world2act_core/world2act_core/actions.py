@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from world2act_core.clauses import Clause, NounPhrase, Place, tokenise
@@ -13,6 +15,21 @@ from world2act_core.words import Phrase
 
 ACTIONS: dict[str, ObjectAction] = {"open": "open", "close": "close", "press": "press", "push": "push"}
 """Verb as the lexicon says -> what is done."""
+
+_MOVES = ("push", "pull", "slid", "shov")
+
+
+def join_results(clauses: Sequence[Clause]) -> list[Clause]:
+    """ "Slide the drawer open": the second verb says how the first one ends, it is not another request."""
+    joined: list[Clause] = []
+    for clause in clauses:
+        bare = clause.verb in ("open", "close") and not (clause.target or clause.places)
+        before = joined[-1] if joined else None
+        if bare and before and before.target and not before.places and before.verb_text.startswith(_MOVES):
+            joined[-1] = replace(before, verb=clause.verb)
+        else:
+            joined.append(clause)
+    return joined
 
 
 class ActionReader:
@@ -27,8 +44,8 @@ class ActionReader:
             for name in entry.names
         }
 
-    def read(self, story: Story, clause: Clause, verb: ObjectAction, goals: list[Place]) -> Skill | None:
-        """The skill that the clause asks for; None when it only completes the one before ("pull the drawer open")."""
+    def read(self, story: Story, clause: Clause, verb: ObjectAction, goals: list[Place]) -> Skill:
+        """The skill that the clause asks for."""
         return self._push(story, clause, goals) if verb == "push" else self._act(story, clause, verb, goals)
 
     def push(self, story: Story, target: ObjectEntry, side: ObjectEntry) -> Skill:
@@ -39,19 +56,13 @@ class ActionReader:
         story.side = side
         return Skill("push", target.name, side.name)
 
-    def _act(
-        self, story: Story, clause: Clause, verb: Literal["open", "close", "press"], goals: list[Place]
-    ) -> Skill | None:
+    def _act(self, story: Story, clause: Clause, verb: Literal["open", "close", "press"], goals: list[Place]) -> Skill:
         for place in goals:
             if place.relation in ("to", "into", "onto"):
                 where = f"{place.text} {phrase_text(place.noun)}".strip()
                 raise self._chooser.error("UNKNOWN_SKILL", f"I do not know how to {verb} anything '{where}'.")
-        entry = self._chooser.acted_on(verb, clause.target, story.handled)
-        skill = Skill(verb, entry.name)
-        if not clause.target and story.skills and story.skills[-1] == skill:
-            return None
-        story.handled = entry
-        return skill
+        story.handled = self._chooser.acted_on(verb, clause.target, story.handled)
+        return Skill(verb, story.handled.name)
 
     def _push(self, story: Story, clause: Clause, goals: list[Place]) -> Skill:
         goals = [place for place in goals if place.relation != "on" or not is_furniture(place.noun)]

@@ -138,6 +138,9 @@ def _settle(items: list[Item], lexicon: Lexicon) -> Iterator[Item]:
             item = Item("word", item.text, item.text)
         elif item.text == "over" and next_kind in ("determiner", "word"):
             item = Item("relation", "on", item.text)
+        elif item.text == "right" and item.kind == "word" and next_kind in ("relation", "there"):
+            # "right in the bin", where "right" is also a side of the table: "the right"
+            item = item if position and kinds[position - 1] == "determiner" else Item("filler", "", item.text)
         elif item.text == "to" and next_kind == "verb":
             continue  # "grab the can to put it in the bin"
         elif item.text.isdecimal() and "verb" in kinds[position + 1 : position + 3]:

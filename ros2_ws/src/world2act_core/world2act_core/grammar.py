@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from world2act_core.actions import ACTIONS, ActionReader
+from world2act_core.actions import ACTIONS, ActionReader, join_results
 from world2act_core.clauses import Clause, Item, Place, scan, split_clauses, tokenise
 from world2act_core.discourse import INSIDE, Chooser, Story, is_furniture
 from world2act_core.plan import Plan, PlanError, PlanErrorCode
@@ -52,7 +52,7 @@ class GrammarPlanner:
         if all(token in PUNCTUATION for token in tokens):
             raise self._error("EMPTY_INSTRUCTION", "the instruction is empty.")
         items = _in_natural_order(list(scan(tokens, self._chooser.index.names, self._lexicon)))
-        clauses = list(split_clauses(items, self._lexicon))
+        clauses = join_results(list(split_clauses(items, self._lexicon)))
         if not clauses:
             raise self._error("EMPTY_INSTRUCTION", f"'{shorten(instruction.strip())}' asks for nothing.")
         story = Story()
@@ -139,9 +139,7 @@ class GrammarPlanner:
     def _tell_action(self, story: Story, clause: Clause, verb: str, goals: list[Place]) -> None:
         if clause.target and not clause.verb:
             self._refuse_unknown_verb(story, clause)
-        skill = self._actions.read(story, clause, ACTIONS[verb], goals)
-        if skill is not None:
-            self._add(story, skill)
+        self._add(story, self._actions.read(story, clause, ACTIONS[verb], goals))
 
     def _tell_put(self, story: Story, clause: Clause, verb: str, goals: list[Place]) -> None:
         if len(goals) > 1:

@@ -178,5 +178,6 @@ def lexicon_for(skills: Sequence[str]) -> Lexicon:
             verbs |= _table("verb", skill, _with_gerunds(phrases))
     if not verbs:
         return BASE_LEXICON
-    extra = _table("filler", "", "out") if "open" in skills else {}
+    # "pull the drawer out", "push the drawer closed"
+    extra = _table("filler", "", ("out," if "open" in skills else "") + ("closed" if "close" in skills else ""))
     return Lexicon({**PHRASES, **extra, **verbs}, OTHER_VERBS - verbs.keys())
