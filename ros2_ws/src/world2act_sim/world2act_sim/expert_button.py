@@ -9,8 +9,8 @@ from world2act_sim.fixtures import FixtureError
 from world2act_sim.motion import CLOSE, Motion, ramp
 
 HOVER_M = 0.06
-BELOW_M = 0.02
-"""The fingers aim so far below the cap's face, to overcome its spring."""
+BELOW_M = 0.012
+"""The fingers aim so far below the face of the released cap: enough for its spring. Harder, the arm slips off it."""
 
 
 def press_button(motion: Motion) -> FloatArray:
@@ -21,5 +21,6 @@ def press_button(motion: Motion) -> FloatArray:
     top, position = button.top(motion.world.data), motion.position()
     error = float(np.linalg.norm(position[:2] - top[:2]))
     apart = max(ramp(error, 0.008, 0.03), ramp(motion.world.gripper_width(), 0.012, 0.03))
-    height = float(top[2]) - BELOW_M + apart * (HOVER_M + BELOW_M + 0.05 * ramp(error, 0.05, 0.12))
+    released = float(top[2]) + button.depth(motion.world.data)
+    height = released - BELOW_M + apart * (HOVER_M + BELOW_M + 0.05 * ramp(error, 0.05, 0.12))
     return motion.action(np.array([*top[:2], height]), motion.home_axis, CLOSE)

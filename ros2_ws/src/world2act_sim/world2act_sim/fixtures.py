@@ -31,7 +31,7 @@ BUTTON_PRESSED_M = 0.006
 """`press`: the cap is down at least this far (it springs back when it is let go)."""
 
 _DRAWER_XY_M = ((0.095, 0.275), (0.135, 0.295))
-_BUTTON_XY_M = ((0.11, -0.13), (0.15, -0.02))
+_BUTTON_XY_M = ((0.085, -0.13), (0.125, -0.02))
 """Lowest and highest position of the fixture's middle, world frame."""
 
 
