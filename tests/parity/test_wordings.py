@@ -10,7 +10,8 @@ import pytest
 from world2act_core.grammar import GrammarPlanner
 from world2act_core.plan import PlanError
 from world2act_core.skill import Skill
-from world2act_core.vocabulary import EXTENDED_VOCABULARY, TABLETOP_VOCABULARY, Vocabulary
+from world2act_core.vocabulary import EXTENDED_VOCABULARY, FIXTURE_VOCABULARY, TABLETOP_VOCABULARY, Vocabulary
+from world2act_sim.fixture_instructions import FIXTURE_TEMPLATES
 from world2act_sim.instructions import CONNECTORS, TEMPLATES, WordingSplit, render_instruction, wordings
 from world2act_sim.tasks import TASK_KINDS, sample_task
 
@@ -58,6 +59,23 @@ def test_every_wording_of_every_skill(vocabulary: Vocabulary, kind: str, split: 
     # What the "unseen_category" split names is known to its own planner only; the rest is known to both.
     wrong = misread(GrammarPlanner(vocabulary), wanted)
     assert not wrong, f"{len(wrong)} of {len(wanted)}, such as: " + "; ".join(wrong[:5])
+
+
+@pytest.mark.parametrize(
+    ("kind", "split"),
+    [*itertools.product(sorted(FIXTURE_TEMPLATES), SPLITS), *((kind, "heldout") for kind in sorted(TEMPLATES))],
+)
+def test_every_wording_on_a_table_with_fixtures(kind: str, split: WordingSplit) -> None:
+    names, sides = FIXTURE_VOCABULARY.action_names("push"), FIXTURE_VOCABULARY.support_names("push")
+    skills = [Skill("open", "drawer"), Skill("close", "drawer"), Skill("press", "button")]
+    skills += [Skill("push", name, side) for name in names for side in sides]
+    skills = [skill for skill in (*skills, *every_skill(FIXTURE_VOCABULARY)) if skill.kind == kind]
+    wanted = {text: (skill,) for skill in skills for text in wordings(skill, split, synonyms=True)}
+    wrong = misread(GrammarPlanner(FIXTURE_VOCABULARY), wanted)
+    assert wanted and not wrong, f"{len(wrong)} of {len(wanted)}, such as: " + "; ".join(wrong[:5])
+    if split == "train":
+        assert all(skill.prompt in wordings(skill, split) for skill in skills)
+        assert not {*wanted} & {text for skill in skills for text in wordings(skill, "heldout")}
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from world2act_sim.world import TabletopWorld
 
 FPS = 10
+FIXTURE_KINDS: tuple[TaskKind, ...] = ("open", "close", "press", "push")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class KindWeights:
     place: float = 0.3
     stack: float = 0.35
     composite: float = 0.2
+    open: float = 0.0
+    close: float = 0.0
+    press: float = 0.0
+    push: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class CollectConfig:
     """Episode i has seed first_seed + i; evaluation uses seeds below 100000."""
     robot: str = "Panda"
     image_size: int = 128
+    fixtures: tuple[Literal["drawer", "button"], ...] = ()
+    """Drawer and button besides bin and plate: kinds open and close, press, and push (with either) need them."""
     kinds: KindWeights = field(default_factory=KindWeights)
     split: str = "seen"
     light: float | None = None
@@ -76,6 +83,7 @@ class EpisodeResult:
 
 def collect(config: CollectConfig) -> None:
     """Entry point of ``python -m training collect``."""
+    _check_kinds(config)
     config.out.mkdir(parents=True, exist_ok=True)
     discard_unfinished(config.out)
     _write_contract(config)
@@ -102,10 +110,23 @@ def known_seeds(root: Path) -> set[int]:
 def kind_of_seed(seed: int, weights: KindWeights) -> TaskKind:
     """The kind of task this seed records: a function of the seed and the weights alone."""
     names: tuple[TaskKind, ...] = ("pick", "place", "stack", "composite")
+    # Only when asked for: the draws of a collection without fixtures stay what they were.
+    names += tuple(kind for kind in FIXTURE_KINDS if getattr(weights, kind) != 0)
     shares = np.array([getattr(weights, name) for name in names], dtype=np.float64)
     if shares.min() < 0 or shares.sum() <= 0:
         raise DatasetError(f"kind weights must be non-negative with a positive sum, got {weights}")
     return names[int(np.random.default_rng([seed, 3]).choice(len(names), p=shares / shares.sum()))]
+
+
+def _check_kinds(config: CollectConfig) -> None:
+    """Refuse kinds that the table has no fixture for, before anything is written."""
+    from world2act_core.vocabulary import fixture_vocabulary
+
+    possible = fixture_vocabulary(config.fixtures).skills
+    wanted = [kind for kind in FIXTURE_KINDS if getattr(config.kinds, kind) != 0 and kind not in possible]
+    if wanted:
+        fixtures = " ".join(config.fixtures) or "none"
+        raise DatasetError(f"kinds {', '.join(wanted)} need --fixtures drawer button; got --fixtures {fixtures}")
 
 
 def _write_contract(config: CollectConfig) -> None:
@@ -113,11 +134,18 @@ def _write_contract(config: CollectConfig) -> None:
     from world2act_core.compatibility import check_compatible
     from world2act_core.contract import Contract
     from world2act_core.tabletop import tabletop_contract
+    from world2act_core.vocabulary import fixture_vocabulary
 
     path = config.out / CONTRACT_PATH
-    contract = tabletop_contract(config.robot, config.image_size)
+    contract = tabletop_contract(config.robot, config.image_size, fixture_vocabulary(config.fixtures))
     if path.exists():
-        check_compatible(contract, Contract.from_yaml(path), "this collection", str(path))
+        written = Contract.from_yaml(path)
+        check_compatible(contract, written, "this collection", str(path))
+        if written.vocabulary.skills != contract.vocabulary.skills:
+            raise DatasetError(
+                f"{config.out} was begun with skills {', '.join(written.vocabulary.skills)}, these fixtures give "
+                f"{', '.join(contract.vocabulary.skills)}; use the same --fixtures or another --out"
+            )
     else:
         contract.to_yaml(path)
 
@@ -169,7 +197,9 @@ def _start_worker(config: CollectConfig) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     from world2act_sim.world import TabletopWorld, WorldConfig
 
-    world = TabletopWorld(WorldConfig(robot=config.robot, image_size=config.image_size))
+    world = TabletopWorld(
+        WorldConfig(robot=config.robot, image_size=config.image_size, fixtures=tuple(config.fixtures))
+    )
     _worker.update(config=config, world=world)
 
 

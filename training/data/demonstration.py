@@ -96,7 +96,7 @@ class _Recorder:
     def _record(
         self, skill: Skill, index: int, done: bool, label: NDArray[np.float32], executed: NDArray[np.float32]
     ) -> None:
-        positions = self._world.object_positions()
+        positions = self._world.named_positions()
         nowhere = np.full(3, np.nan)
         self.buffer.add(
             dict(self._observation.images),

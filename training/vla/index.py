@@ -111,7 +111,7 @@ def _weights(
     sampling: SamplingConfig,
 ) -> NDArray[np.float64]:
     """Drawing weight of each frame of one segment."""
-    weight = np.full(len(action), float(getattr(sampling, skill.kind)))
+    weight = np.full(len(action), float(getattr(sampling, skill.kind, 1.0)))
     if row["kind"] == "composite":
         weight *= sampling.composite
     gripper = action[:, contract.action_slice("gripper").start] > 0

@@ -134,7 +134,17 @@ def test_arm_command_round_trip() -> None:
     assert (target.pose.position == POSE.position).all() and target.gripper == 1.0
 
 
-@pytest.mark.parametrize("skill", [Skill("pick", "can"), Skill("stack", "red cube", "green cube")])
+@pytest.mark.parametrize(
+    "skill",
+    [
+        Skill("pick", "can"),
+        Skill("stack", "red cube", "green cube"),
+        Skill("open", "drawer"),
+        Skill("close", "drawer"),
+        Skill("press", "button"),
+        Skill("push", "red cube", "left"),
+    ],
+)
 def test_skill_round_trip(skill: Skill) -> None:
     message = over_the_wire(c.skill_to_message(skill, 3, 1, 0, 2))
     assert c.skill_from_message(message) == skill and message.prompt == skill.prompt and not message.active

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from world2act.episode import EpisodeError, EpisodeRequest, make_task
+from world2act_core.vocabulary import FIXTURE_VOCABULARY
 
 FIVE = ("red cube", "green cube", "blue cube", "bread", "orange ball")
 
@@ -36,3 +37,13 @@ def test_the_seed_decides_what_is_not_asked_for() -> None:
 def test_nonsense_is_refused_with_what_there_is(asked: EpisodeRequest, words: str) -> None:
     with pytest.raises(EpisodeError, match=words):
         make_task(asked)
+
+
+def test_a_table_with_fixtures_takes_their_tasks() -> None:
+    task = make_task(EpisodeRequest(4, "open the drawer, then push the red cube to the left"), FIXTURE_VOCABULARY)
+    assert [skill.kind for skill in task.skills] == ["open", "push"] and "red cube" in task.objects
+    assert make_task(EpisodeRequest(4, kind="press"), FIXTURE_VOCABULARY).skills[0].target == "button"
+    assert make_task(EpisodeRequest(4, "press the button", objects=("drawer", "can")), FIXTURE_VOCABULARY)
+    for asked in (EpisodeRequest(4, kind="press"), EpisodeRequest(4, "press the button")):
+        with pytest.raises(EpisodeError):
+            make_task(asked)

@@ -7,11 +7,11 @@ from typing import Literal
 
 from world2act_core.grammar import GrammarPlanner, PlanError
 from world2act_core.types import ArmTarget
-from world2act_core.vocabulary import TABLETOP_VOCABULARY
-from world2act_sim.catalogue import CONTAINERS, UNSEEN_CATEGORY_OBJECTS, VOCABULARY_OBJECTS
+from world2act_core.vocabulary import TABLETOP_VOCABULARY, Vocabulary
+from world2act_sim.catalogue import UNSEEN_CATEGORY_OBJECTS, VOCABULARY_OBJECTS
 from world2act_sim.judge import EpisodeJudge
 from world2act_sim.perturbation import SPLITS
-from world2act_sim.tasks import TASK_KINDS, Task, TaskKind, sample_task, task_for
+from world2act_sim.tasks import FIXTURE_TASK_KINDS, TASK_KINDS, Task, TaskKind, sample_task, task_for
 from world2act_sim.world import TabletopWorld, WorldObservation
 
 OBJECTS = tuple(spec.name for spec in (*VOCABULARY_OBJECTS, *UNSEEN_CATEGORY_OBJECTS))
@@ -44,7 +44,7 @@ class Episode:
         if request.seed < 0:
             raise EpisodeError(f"seed is {request.seed}; it must be 0 or more")
         self.request = request
-        self.task = make_task(request)
+        self.task = make_task(request, world.vocabulary)
         self._world = world
         self.observation: WorldObservation = world.reset(request.seed, self.task, SPLITS[request.split])
         self._judge = EpisodeJudge(world, self.task.skills)
@@ -68,21 +68,23 @@ class Episode:
         return bool(self._judge.success())
 
 
-def make_task(request: EpisodeRequest) -> Task:
-    """The task of a request. Raises EpisodeError when its words or objects are not known."""
-    if request.kind and request.kind not in TASK_KINDS:
-        raise EpisodeError(f"unknown task kind {request.kind!r}; there are: {', '.join(TASK_KINDS)}")
+def make_task(request: EpisodeRequest, vocabulary: Vocabulary = TABLETOP_VOCABULARY) -> Task:
+    """The task of a request. Raises EpisodeError when its words or objects are not known to the table's vocabulary."""
+    kinds = TASK_KINDS + tuple(kind for kind in FIXTURE_TASK_KINDS if kind in vocabulary.skills)
+    if request.kind and request.kind not in kinds:
+        raise EpisodeError(f"unknown task kind {request.kind!r}; there are: {', '.join(kinds)}")
     if request.instruction:
         try:
-            plan = GrammarPlanner(TABLETOP_VOCABULARY).plan(request.instruction)
+            plan = GrammarPlanner(vocabulary).plan(request.instruction)
         except PlanError as error:
             raise EpisodeError(str(error)) from error
         task = task_for(plan.skills, request.instruction, request.seed)
     else:
-        kind: TaskKind | Literal["any"] = next((known for known in TASK_KINDS if known == request.kind), "any")
+        kind: TaskKind | Literal["any"] = next((known for known in kinds if known == request.kind), "any")
         task = sample_task(kind, request.seed, unseen_category=SPLITS[request.split].unseen_category)
     # Checked before the world is touched: a reset that is refused must change nothing.
-    unknown = [name for name in request.objects if name not in OBJECTS and name not in CONTAINERS]
+    fixed = {entry.name for entry in vocabulary.objects if not entry.graspable}
+    unknown = [name for name in request.objects if name not in OBJECTS and name not in fixed]
     if unknown:
         raise EpisodeError(f"no object called {', '.join(map(repr, unknown))}; there are: {', '.join(OBJECTS)}")
     asked = tuple(name for name in request.objects if name in OBJECTS)

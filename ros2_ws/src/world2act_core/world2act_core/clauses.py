@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from world2act_core.words import OTHER_VERBS, PHRASES, PUNCTUATION, ItemKind, Phrase
+from world2act_core.words import BASE_LEXICON, PUNCTUATION, ItemKind, Lexicon, Phrase
 
-_LONGEST_PHRASE = max(len(phrase) for phrase in PHRASES)
 _TOKEN = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[,;.!?:&+]|[^\s\w]")
 # Between words these mean nothing: quotes, brackets, hyphens and the like.
 _SILENT = frozenset("\"'`“”„«»()[]{}<>*#/\\|~^=-–—−")
@@ -38,7 +37,7 @@ class Place(NamedTuple):
 
 @dataclass
 class Clause:
-    """One request. verb: pick, take, put, stack, or "" when the person left it out."""
+    """One request. verb: what the lexicon says (pick, take, put, stack, ...), or "" when the person left it out."""
 
     verb: str = ""
     verb_text: str = ""
@@ -65,26 +64,26 @@ def _printable(character: str) -> str:
     return " " if category.startswith("C") or category.startswith("Z") else character
 
 
-def scan(tokens: list[str], names: frozenset[Phrase]) -> Iterator[Item]:
+def scan(tokens: list[str], names: frozenset[Phrase], lexicon: Lexicon = BASE_LEXICON) -> Iterator[Item]:
     """Cut tokens into phrases, the longest first; an object's name wins against another phrase of the same length."""
     words = frozenset(word for name in names for word in name)
-    longest = max([_LONGEST_PHRASE, *(len(name) for name in names)])
+    longest = max([lexicon.longest, *(len(name) for name in names)])
     start = 0
     while start < len(tokens):
         for length in range(min(longest, len(tokens) - start), 0, -1):
             phrase = tuple(tokens[start : start + length])
-            items = list(_match(phrase, names, words))
+            items = list(_match(phrase, names, words, lexicon))
             if items:
                 break
         yield from items
         start += length
 
 
-def _match(phrase: Phrase, names: frozenset[Phrase], words: frozenset[str]) -> Iterable[Item]:
+def _match(phrase: Phrase, names: frozenset[Phrase], words: frozenset[str], lexicon: Lexicon) -> Iterable[Item]:
     text = " ".join(phrase)
     if phrase in names:
         return [Item("word", word, word) for word in phrase]
-    known = PHRASES.get(phrase)
+    known = lexicon.phrases.get(phrase)
     if len(phrase) == 1 and text in words and not (known and known[0] == "determiner"):
         return [Item("word", text, text)]
     if known:
@@ -94,11 +93,11 @@ def _match(phrase: Phrase, names: frozenset[Phrase], words: frozenset[str]) -> I
     return []
 
 
-def split_clauses(items: Iterable[Item]) -> Iterator[Clause]:
+def split_clauses(items: Iterable[Item], lexicon: Lexicon = BASE_LEXICON) -> Iterator[Clause]:
     """Group phrases into clauses: a connector or the next verb ends one."""
     clause = Clause()
     current = clause.target
-    for item in _settle(list(items)):
+    for item in _settle(list(items), lexicon):
         if item.kind == "connector" or (item.kind == "verb" and not clause.empty):
             if not clause.empty:
                 yield clause
@@ -124,13 +123,13 @@ def _names_something(phrase: NounPhrase) -> bool:
     return any(item.kind in ("word", "one") for item in phrase)
 
 
-def _settle(items: list[Item]) -> Iterator[Item]:
+def _settle(items: list[Item], lexicon: Lexicon) -> Iterator[Item]:
     """Decide the kind of words that mean different things in different places, and drop the fillers."""
     at_start, wants_result = True, False
     kinds = [item.kind for item in items]
     for position, item in enumerate(items):
         next_kind = kinds[position + 1] if position + 1 < len(kinds) else None
-        if at_start and item.kind != "word" and tuple(item.text.split()) in OTHER_VERBS:
+        if at_start and item.kind != "word" and tuple(item.text.split()) in lexicon.other_verbs:
             item = Item("other_verb", "", item.text)
         elif item.text in ("is", "are"):
             # "make sure the can is in the bin" is a request, "the can is in the bin" is not.
@@ -139,6 +138,9 @@ def _settle(items: list[Item]) -> Iterator[Item]:
             item = Item("word", item.text, item.text)
         elif item.text == "over" and next_kind in ("determiner", "word"):
             item = Item("relation", "on", item.text)
+        elif item.text == "right" and item.kind == "word" and next_kind in ("relation", "there"):
+            # "right in the bin", where "right" is also a side of the table: "the right"
+            item = item if position and kinds[position - 1] == "determiner" else Item("filler", "", item.text)
         elif item.text == "to" and next_kind == "verb":
             continue  # "grab the can to put it in the bin"
         elif item.text.isdecimal() and "verb" in kinds[position + 1 : position + 3]:

@@ -8,7 +8,7 @@ from world2act_core.clauses import NounPhrase, Place
 from world2act_core.plan import PlanError, PlanErrorCode, refusal
 from world2act_core.references import Filter, ObjectIndex, UnknownName, phrase_text
 from world2act_core.skill import Skill
-from world2act_core.vocabulary import ObjectEntry, Vocabulary
+from world2act_core.vocabulary import ObjectAction, ObjectEntry, Vocabulary
 from world2act_core.words import FURNITURE
 
 INSIDE = ("in", "into")
@@ -20,7 +20,8 @@ class Story:
 
     focus: what "it" means as a target; moved: what the last put or stack moved, and place (relation, support): where
     to; waiting: targets whose place has not been said yet; ahead: a place said before its verb ("into the bin, put
-    the can"); bare_pick: "pick and place the can ...".
+    the can"); bare_pick: "pick and place the can ..."; handled: what was opened, closed or pressed last; side: the
+    side of the table that something was pushed to last.
     """
 
     skills: list[Skill] = field(default_factory=list)
@@ -31,6 +32,8 @@ class Story:
     waiting: list[ObjectEntry] = field(default_factory=list)
     ahead: Place | None = None
     bare_pick: bool = False
+    handled: ObjectEntry | None = None
+    side: ObjectEntry | None = None
 
 
 class Chooser:
@@ -53,6 +56,42 @@ class Chooser:
             raise self.error("UNKNOWN_SKILL", f"I cannot pick up '{phrase_text(phrase)}': it stays where it is.")
         return self._only(found, phrase)
 
+    def acted_on(self, action: ObjectAction, phrase: NounPhrase, it: ObjectEntry | None) -> ObjectEntry:
+        """The object to open, close, press or push; it: what a pronoun, or nothing at all, means."""
+        if not phrase or is_pronoun(phrase):
+            if it is None:
+                raise self.error("AMBIGUOUS", f"what should I {action}?")
+            found = [it] if action in it.actions else []
+        else:
+            found = self._find(phrase, [lambda entry: action in entry.actions], it)
+        if not found:
+            text = phrase_text(phrase) or (it.name if it else "")
+            raise self.error("UNKNOWN_SKILL", f"I cannot {action} '{text}'.")
+        return self._only(found, phrase)
+
+    def handle(self, phrase: NounPhrase) -> ObjectEntry | None:
+        """What the phrase names among the things that are pressed or closed by pushing them, or None."""
+        words = [item.value for item in phrase if item.kind == "word"]
+        try:
+            found = self.index.find(words, [lambda entry: bool({"press", "close"} & {*entry.actions})])
+        except UnknownName:
+            return None
+        return found[0] if len(found) == 1 else None
+
+    def side(self, story: Story, place: Place) -> ObjectEntry:
+        """The side of the table to which something is to be pushed."""
+        if place.noun[-1].kind == "there" and story.side is not None:
+            return story.side
+        phrase = self._part_of_furniture(place.noun) if is_furniture(place.noun) else place.noun
+        found: list[ObjectEntry] = []
+        if place.relation in ("to", "on", "onto") and any(item.kind == "word" for item in phrase):
+            found = self._find(phrase, [lambda entry: "push" in entry.supports], story.side)
+        if not found:
+            sides = " or ".join(f"to the {name}" for name in self.vocabulary.support_names("push"))
+            where = f"{place.text} {phrase_text(place.noun)}".strip()
+            raise self.error("UNKNOWN_SKILL", f"I cannot push anything '{where}', only {sides}.")
+        return self._only(found, phrase)
+
     def it(self, story: Story, question: str) -> ObjectEntry:
         """The object that was spoken of last; PlanError asks `question` when there is none."""
         if story.focus is None:
@@ -69,12 +108,21 @@ class Chooser:
         if is_pronoun(phrase):
             return self._it_as_support(story, target, place)
         if is_furniture(phrase):
-            raise self.error("UNKNOWN_SKILL", f"I cannot put anything down on the {text} itself.")
+            phrase = self._part_of_furniture(phrase)
+            if not phrase:
+                raise self.error("UNKNOWN_SKILL", f"I cannot put anything down on the {text} itself.")
         found = self._find(phrase, _support_tiers(verb, place.relation), target)
         others = [entry for entry in found if entry.name != target.name]
         if not found:
             raise self.error("UNKNOWN_SKILL", f"I cannot put anything in or on '{text}'.")
         return self._only(others or found, phrase)
+
+    def _part_of_furniture(self, phrase: NounPhrase) -> NounPhrase:
+        """ "The left side of the table" -> "the left side"; [] for the table itself, or where no sides are known."""
+        sides = [entry for entry in self.vocabulary.objects if "push" in entry.supports]
+        known = {word for entry in sides for name in entry.names for word in name.split()}
+        part = [item for item in phrase if item.value not in FURNITURE]
+        return part if any(item.value in known for item in part) else []
 
     def check_source(self, phrase: NounPhrase) -> None:
         """Refuse "from the drawer" when nothing of that name is known."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from world2act_core.actions import ACTIONS, ActionReader, join_results
 from world2act_core.clauses import Clause, Item, Place, scan, split_clauses, tokenise
 from world2act_core.discourse import INSIDE, Chooser, Story, is_furniture
 from world2act_core.plan import Plan, PlanError, PlanErrorCode
 from world2act_core.references import phrase_text, shorten
 from world2act_core.skill import Skill
 from world2act_core.vocabulary import ObjectEntry, SkillKind, Vocabulary
-from world2act_core.words import PUNCTUATION
+from world2act_core.words import PUNCTUATION, lexicon_for
 
 __all__ = ["MAX_INSTRUCTION_CHARACTERS", "MAX_SKILLS", "GrammarPlanner", "Plan", "PlanError"]
 
@@ -27,7 +28,7 @@ _TOWARDS = ("into", "onto", "to")
 
 
 class GrammarPlanner:
-    """Splits an instruction into pick, place and stack skills over a vocabulary's objects.
+    """Splits an instruction into the skills of a vocabulary over its objects.
 
     Understands many wordings of each skill, composites, "it" and "there", left-out verbs and nouns ("the green one").
     It refuses what it does not fully understand rather than doing half of it.
@@ -36,6 +37,8 @@ class GrammarPlanner:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self._chooser = Chooser(vocabulary)
+        self._actions = ActionReader(self._chooser)
+        self._lexicon = lexicon_for(vocabulary.skills)
 
     def plan(self, instruction: str) -> Plan:
         """The plan of `instruction`; raises PlanError, and nothing else, for any text."""
@@ -48,8 +51,8 @@ class GrammarPlanner:
         tokens = tokenise(instruction)
         if all(token in PUNCTUATION for token in tokens):
             raise self._error("EMPTY_INSTRUCTION", "the instruction is empty.")
-        items = _in_natural_order(list(scan(tokens, self._chooser.index.names)))
-        clauses = list(split_clauses(items))
+        items = _in_natural_order(list(scan(tokens, self._chooser.index.names, self._lexicon)))
+        clauses = join_results(list(split_clauses(items, self._lexicon)))
         if not clauses:
             raise self._error("EMPTY_INSTRUCTION", f"'{shorten(instruction.strip())}' asks for nothing.")
         story = Story()
@@ -86,12 +89,14 @@ class GrammarPlanner:
         verb = self._verb_of(story, clause, goals)
         for place in clause.places:
             # "from the plate", "pick up the can on the plate": where it is now changes nothing, but must be understood.
-            if place.relation == "from" or verb == "pick":
+            if place.relation == "from" or verb in ("pick", "open", "close", "press"):
                 self._chooser.check_source(place.noun)
         if clause.verb and story.waiting:
             raise self._where_to(story)
         if verb == "pick":
             self._tell_pick(story, clause)
+        elif verb in ACTIONS:
+            self._tell_action(story, clause, verb, goals)
         elif verb:
             self._tell_put(story, clause, verb, goals)
         elif goals and not clause.target:
@@ -102,9 +107,9 @@ class GrammarPlanner:
         story.verb = verb or story.verb
 
     def _verb_of(self, story: Story, clause: Clause, goals: list[Place]) -> str:
-        """What the clause asks for: pick, put or stack; "" while nobody has said a verb."""
+        """What the clause asks for: pick, put, stack or an action; "" while nobody has said a verb."""
         relation = goals[0].relation if goals else None
-        if clause.verb in ("put", "stack"):
+        if clause.verb not in ("", "pick", "take"):
             return clause.verb
         if clause.verb:
             if relation in _TOWARDS:
@@ -118,7 +123,7 @@ class GrammarPlanner:
         if goals and not clause.target:
             return "put" if story.waiting or story.focus else ""
         if goals:
-            return "stack" if story.verb == "stack" else "put"
+            return story.verb if story.verb in ("stack", "push") else "put"
         return story.verb
 
     def _tell_pick(self, story: Story, clause: Clause) -> None:
@@ -130,6 +135,11 @@ class GrammarPlanner:
         target = self._target(story, clause)
         self._add(story, Skill("pick", target.name))
         story.focus = target
+
+    def _tell_action(self, story: Story, clause: Clause, verb: str, goals: list[Place]) -> None:
+        if clause.target and not clause.verb:
+            self._refuse_unknown_verb(story, clause)
+        self._add(story, self._actions.read(story, clause, ACTIONS[verb], goals))
 
     def _tell_put(self, story: Story, clause: Clause, verb: str, goals: list[Place]) -> None:
         if len(goals) > 1:
@@ -159,7 +169,11 @@ class GrammarPlanner:
     def _put(self, story: Story, verb: str, target: ObjectEntry, relation: str, support: ObjectEntry) -> None:
         if support.name == target.name:
             raise self._error("UNKNOWN_SKILL", f"I cannot put the {target.name} on itself.")
-        options = [kind for kind in support.supports if kind in self.vocabulary.skills]
+        if "push" in support.supports and relation == "to" and verb == "put":
+            # "move the red cube to the left"
+            self._add(story, self._actions.push(story, target, support))
+            return
+        options = [kind for kind in support.supports if kind in self.vocabulary.skills and kind != "push"]
         if relation in INSIDE:
             options = [kind for kind in options if kind == "place"]
         if not options:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from world2act_core.skill import Skill
-from world2act_core.vocabulary import Vocabulary
+from world2act_core.vocabulary import ObjectAction, Vocabulary
 
 PlanErrorCode = Literal[
     "EMPTY_INSTRUCTION",
@@ -59,6 +59,13 @@ def abilities(vocabulary: Vocabulary) -> str:
         ways += [f"put X {entry.preposition} the {entry.name}" for entry in places]
     if "stack" in vocabulary.skills:
         ways.append(f"stack X on {_any_of(vocabulary.support_names('stack'))}")
+    actions: tuple[ObjectAction, ...] = ("open", "close", "press")
+    for action in actions:
+        if action in vocabulary.skills:
+            ways.append(f"{action} {_any_of(vocabulary.action_names(action))}")
+    if "push" in vocabulary.skills:
+        pushed, sides = vocabulary.action_names("push"), vocabulary.support_names("push")
+        ways.append(f"push {_any_of(pushed)} to {_any_of(sides)}")
     return f"I can: {'; '.join(ways)}. X is one of: {', '.join(vocabulary.graspable_names)}."
 
 

@@ -13,7 +13,9 @@ class SkillError(ValueError):
 
 @dataclass(frozen=True)
 class Skill:
-    """`pick target`, `place target in/on support` or `stack target on support`; names are canonical object names."""
+    """`pick target`, `place target in/on support`, `stack target on support`; `open`, `close` or `press target`; `push
+    target to support`, a side of the table. Names are canonical object names.
+    """
 
     kind: SkillKind
     target: str
@@ -30,6 +32,10 @@ class Skill:
             return f"pick up the {self.target}"
         if self.kind == "stack":
             return f"stack the {self.target} on the {self.support}"
+        if self.kind == "push":
+            return f"push the {self.target} to the {self.support}"
+        if self.kind != "place":
+            return f"{self.kind} the {self.target}"
         entry = vocabulary.find(self.support or "")
         return f"put the {self.target} {entry.preposition if entry else 'on'} the {self.support}"
 
@@ -37,13 +43,10 @@ class Skill:
         """Raise SkillError when `vocabulary` does not allow this skill, naming the part that is wrong."""
         if self.kind not in vocabulary.skills:
             raise SkillError(f"skill '{self.kind}' is not one of {', '.join(vocabulary.skills)}")
-        target = vocabulary.find(self.target)
-        if target is None or not target.graspable:
-            known = ", ".join(vocabulary.graspable_names)
-            raise SkillError(f"{self.kind}: target '{self.target}' cannot be grasped; these can: {known}")
-        if self.kind == "pick":
+        self._validate_target(vocabulary)
+        if self.kind != "place" and self.kind != "stack" and self.kind != "push":
             if self.support is not None:
-                raise SkillError(f"pick takes no support, got '{self.support}'")
+                raise SkillError(f"{self.kind} takes no support, got '{self.support}'")
             return
         if self.support == self.target:
             raise SkillError(f"{self.kind}: '{self.target}' cannot be its own support")
@@ -51,3 +54,13 @@ class Skill:
         if support is None or self.kind not in support.supports:
             known = ", ".join(vocabulary.support_names(self.kind))
             raise SkillError(f"{self.kind}: '{self.support}' cannot be the support; these can: {known}")
+
+    def _validate_target(self, vocabulary: Vocabulary) -> None:
+        target = vocabulary.find(self.target)
+        if self.kind == "pick" or self.kind == "place" or self.kind == "stack":
+            fits, use, known = target is not None and target.graspable, "grasped", vocabulary.graspable_names
+        else:
+            fits, use = target is not None and self.kind in target.actions, f"used for '{self.kind}'"
+            known = vocabulary.action_names(self.kind)
+        if not fits:
+            raise SkillError(f"{self.kind}: target '{self.target}' cannot be {use}; these can: {', '.join(known)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 ItemKind = Literal[
@@ -10,7 +12,7 @@ ItemKind = Literal[
     "pronoun",
     "there",
     "one",  # "the green one", "the red thing"
-    "verb",  # value: pick, take, put or stack
+    "verb",  # value: pick, take, put or stack; open, close, press or push where these can be done
     "other_verb",  # starts a request that no skill can carry out
     "relation",  # value: in, into, on, onto, to, from or unsupported
     "connector",
@@ -28,7 +30,7 @@ def _table(kind: ItemKind, value: str, phrases: str) -> dict[Phrase, tuple[ItemK
     return {tuple(phrase.split()): (kind, value) for phrase in phrases.split(",") if phrase.strip()}
 
 
-_DOUBLED = frozenset({"get", "grab", "grip", "put", "set", "drop", "sit"})
+_DOUBLED = frozenset({"get", "grab", "grip", "put", "set", "drop", "sit", "shut", "hit", "tap"})
 
 
 def _with_gerunds(verbs: str) -> str:
@@ -141,3 +143,41 @@ IGNORED_ADJECTIVES = frozenset(
 )
 
 FURNITURE = frozenset({"table", "tabletop", "desk", "counter", "workspace", "surface", "ground", "floor", "bench"})
+
+_ACTION_VERBS: dict[str, str] = {
+    "open": "open up, open, pull open, slide open, pull out, pull",
+    "close": "close up, close, shut, push shut, push closed, slide shut, slide closed",
+    "press": """press down on, press down, press on, press, push down on, push down, hit, tap, click on, click,
+    hold down, depress""",
+    "push": "push, slide, shove, nudge",
+}
+"""Verbs of the skills that not every table has; without the skill they are other verbs."""
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """What phrases mean, and which of them begin a request that no skill can carry out."""
+
+    phrases: Mapping[Phrase, tuple[ItemKind, str]]
+    other_verbs: frozenset[Phrase]
+
+    @property
+    def longest(self) -> int:
+        """Words of the longest phrase."""
+        return max(len(phrase) for phrase in self.phrases)
+
+
+BASE_LEXICON = Lexicon(PHRASES, OTHER_VERBS)
+
+
+def lexicon_for(skills: Sequence[str]) -> Lexicon:
+    """The lexicon in which the verbs of these skills are understood."""
+    verbs: dict[Phrase, tuple[ItemKind, str]] = {}
+    for skill, phrases in _ACTION_VERBS.items():
+        if skill in skills:
+            verbs |= _table("verb", skill, _with_gerunds(phrases))
+    if not verbs:
+        return BASE_LEXICON
+    # "pull the drawer out", "push the drawer closed"
+    extra = _table("filler", "", ("out," if "open" in skills else "") + ("closed" if "close" in skills else ""))
+    return Lexicon({**PHRASES, **extra, **verbs}, OTHER_VERBS - verbs.keys())

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
-from world2act_core.pose import action_between
 from world2act_core.skill import Skill
-from world2act_core.types import EefPose, FloatArray
+from world2act_core.types import FloatArray
 from world2act_sim.bodies import SceneBody
 from world2act_sim.catalogue import CATALOGUE
+from world2act_sim.expert_button import press_button
+from world2act_sim.expert_drawer import close_drawer, open_drawer
+from world2act_sim.expert_push import push_aside
+from world2act_sim.motion import CLOSE, OPEN, RETREAT_HEIGHT_M, Motion, ramp
 from world2act_sim.tabletop_env import TABLE_HEIGHT
 from world2act_sim.world import TabletopWorld
 
-OPEN, CLOSE = -1.0, 1.0
-GAIN = 1.6
-"""Commanded step over remaining distance: the arm lags its target within one control period."""
-RETREAT_HEIGHT_M = 0.17
 CARRY_BOTTOM_M = 0.10
 LIFT_BOTTOM_M = 0.09
 FINGER_CLEARANCE_M = 0.012
@@ -32,22 +30,24 @@ stay out of their way."""
 SLOT_ROOM_M = 0.055
 
 
-def _ramp(value: float, low: float, high: float) -> float:
-    """0 below `low`, 1 above `high`, linear between."""
-    return float(np.clip((value - low) / (high - low), 0.0, 1.0))
-
-
 class ScriptedExpert:
     """Acts for one skill at a time. All positions are in the world frame, metres, until the action is made."""
 
     def __init__(self, world: TabletopWorld) -> None:
         self._world = world
-        home = Rotation.from_quat(world.eef_pose().quaternion).as_matrix()
-        self._home_axis = np.array([home[0, 1], home[1, 1]])
-        self._home_axis /= np.linalg.norm(self._home_axis)
+        self._motion = Motion(world)
+        self._home_axis = self._motion.home_axis
 
     def act(self, skill: Skill) -> FloatArray:
         """The action float32 [7] (contract units) that this skill needs now."""
+        if skill.kind == "open":
+            return open_drawer(self._motion)
+        if skill.kind == "close":
+            return close_drawer(self._motion)
+        if skill.kind == "press":
+            return press_button(self._motion)
+        if skill.kind == "push":
+            return push_aside(self._motion, skill)
         target = self._world.scene.bodies[skill.target]
         held = self._world.scene.grasped(skill.target)
         if skill.kind == "pick":
@@ -59,26 +59,26 @@ class ScriptedExpert:
     # Reaching and grasping
 
     def _grasp(self, target: SceneBody) -> FloatArray:
-        data, position = self._world.data, self._position()
+        data, position = self._world.data, self._motion.position()
         centre, top = target.centre(data), target.top(data)
         grasp_z = max(top - CATALOGUE[target.name].grasp_below_top, TABLE_HEIGHT + FINGER_CLEARANCE_M)
         axis, turn = self._closing_axis(target)
         error = float(np.linalg.norm(position[:2] - centre[:2]))
-        apart = max(_ramp(error, 0.008, 0.035), _ramp(abs(turn), 0.1, 0.5))
-        hover = top + 0.04 + 0.07 * _ramp(error, 0.04, 0.12)
+        apart = max(ramp(error, 0.008, 0.035), ramp(abs(turn), 0.1, 0.5))
+        hover = top + 0.04 + 0.07 * ramp(error, 0.04, 0.12)
         height = grasp_z + apart * (hover - grasp_z)
         near = error < 0.012 and abs(turn) < 0.15 and position[2] - grasp_z < 0.010
-        return self._action(np.array([*centre[:2], height]), axis, CLOSE if near else OPEN)
+        return self._motion.action(np.array([*centre[:2], height]), axis, CLOSE if near else OPEN)
 
     def _lift(self, target: SceneBody) -> FloatArray:
         rise = TABLE_HEIGHT + LIFT_BOTTOM_M - target.bottom(self._world.data)
-        return self._action(self._position() + [0.0, 0.0, rise], self._axis_now(), CLOSE)
+        return self._motion.action(self._motion.position() + [0.0, 0.0, rise], self._motion.axis_now(), CLOSE)
 
     def _closing_axis(self, target: SceneBody) -> tuple[NDArray[np.float64], float]:
         """Horizontal axis [2] along which to close on the object, and the turn (rad) still needed to get there."""
         period = CATALOGUE[target.name].yaw_period
         home = float(np.arctan2(self._home_axis[1], self._home_axis[0]))
-        now = self._axis_now()
+        now = self._motion.axis_now()
         if period == 0.0:
             angle = home
         else:
@@ -98,14 +98,14 @@ class ScriptedExpert:
         centre, bottom = target.centre(data), target.bottom(data)
         error = float(np.linalg.norm(centre[:2] - goal))
         approach = CARRY_BOTTOM_M + TABLE_HEIGHT if skill.kind == "place" else floor + 0.05
-        carry = approach + max(0.0, 0.03 * _ramp(error, 0.05, 0.12))
-        height = floor + _ramp(error, tolerance * 0.6, tolerance * 3.0) * (carry - floor)
+        carry = approach + max(0.0, 0.03 * ramp(error, 0.05, 0.12))
+        height = floor + ramp(error, tolerance * 0.6, tolerance * 3.0) * (carry - floor)
         # Up first, sideways later: nothing on the way is swept off the table.
-        low = _ramp(carry - bottom, 0.02, 0.06) * _ramp(error, 0.04, 0.08)
+        low = ramp(carry - bottom, 0.02, 0.06) * ramp(error, 0.04, 0.08)
         sideways = (goal - centre[:2]) * (1.0 - low)
         ready = error < tolerance and bottom - floor < 0.008
         move = np.array([*sideways, height - bottom])
-        return self._action(self._position() + move, self._home_axis, OPEN if ready else CLOSE)
+        return self._motion.action(self._motion.position() + move, self._home_axis, OPEN if ready else CLOSE)
 
     def _goal(self, skill: Skill, target: SceneBody) -> tuple[NDArray[np.float64], float, float]:
         """Where the object's middle goes (xy), how low its underside goes, and the horizontal tolerance."""
@@ -141,28 +141,7 @@ class ScriptedExpert:
         return error < 0.075 and target.bottom(data) < TABLE_HEIGHT + settled
 
     def _let_go(self, target: SceneBody) -> FloatArray:
-        position = self._position()
+        position = self._motion.position()
         open_enough = not self._world.scene.grasped(target.name)
         height = TABLE_HEIGHT + RETREAT_HEIGHT_M if open_enough else position[2]
-        return self._action(np.array([*position[:2], height]), self._home_axis, OPEN)
-
-    # From goals to actions
-
-    def _position(self) -> NDArray[np.float64]:
-        return self._world.to_world(self._world.eef_pose().position)
-
-    def _axis_now(self) -> NDArray[np.float64]:
-        """Horizontal direction [2] of the fingers' closing axis, base frame."""
-        matrix = Rotation.from_quat(self._world.eef_pose().quaternion).as_matrix()
-        axis = matrix[:2, 1]
-        return axis / max(float(np.linalg.norm(axis)), 1e-6)
-
-    def _action(self, goal: NDArray[np.float64], axis: NDArray[np.float64], gripper: float) -> FloatArray:
-        """Action towards a fingertip position (world frame), pointing straight down, fingers closing along `axis`."""
-        pose = self._world.eef_pose()
-        closing = np.array([axis[0], axis[1], 0.0])
-        approach = np.array([0.0, 0.0, -1.0])
-        rotation = np.stack([np.cross(closing, approach), closing, approach], axis=1)
-        position = pose.position + GAIN * (self._world.to_base(goal) - pose.position)
-        aim = EefPose(position, Rotation.from_matrix(rotation).as_quat())
-        return action_between(pose, aim, gripper)
+        return self._motion.action(np.array([*position[:2], height]), self._home_axis, OPEN)

@@ -8,6 +8,7 @@ import numpy as np
 
 from world2act_core.skill import Skill
 from world2act_core.vocabulary import EXTENDED_VOCABULARY
+from world2act_sim.fixture_instructions import FIXTURE_TEMPLATES
 
 WordingSplit = Literal["train", "heldout"]
 
@@ -69,7 +70,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "red cube": ("red block",), "green cube": ("green block",), "blue cube": ("blue block",),
     "yellow cylinder": ("yellow tube",), "purple brick": ("purple block",), "orange ball": ("orange sphere",),
     "can": ("soda can",), "milk carton": ("milk", "carton of milk"), "bread": ("loaf of bread",),
-    "bin": ("basket",), "plate": ("dish",),
+    "bin": ("basket",), "plate": ("dish",), "drawer": ("cabinet",), "button": ("switch",),
 }  # fmt: skip
 """Other names that occur in training wordings; held-out wordings use canonical names with new templates."""
 
@@ -82,7 +83,7 @@ def wordings(skill: Skill, split: WordingSplit, synonyms: bool = False) -> list[
     preposition = _preposition(support)
     return [
         template.replace("{x}", x).replace("{y}", y).replace("{in}", preposition)
-        for template in TEMPLATES[skill.kind][split]
+        for template in (TEMPLATES.get(skill.kind) or FIXTURE_TEMPLATES[skill.kind])[split]
         for x in targets
         for y in supports
     ]

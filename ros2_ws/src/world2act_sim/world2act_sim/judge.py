@@ -9,13 +9,15 @@ from world2act_sim.world import TabletopWorld
 
 HOLD_TICKS = 3
 """A condition counts once it has held for this many control periods in a row (0.3 s)."""
+PASSING = ("pick", "press")
+"""What need not last: an object is put down again, a button springs back."""
 
 
 class EpisodeJudge:
     """Follows an episode tick by tick.
 
     A skill is achieved once its condition has held for HOLD_TICKS while it or an earlier skill was pending; skills are
-    achieved in order. The episode succeeds when all are achieved and every place and stack still holds at the end
+    achieved in order. The episode succeeds when all are achieved and all but the PASSING ones still hold at the end
     (unless a later skill of the same episode moved that object away on purpose).
     """
 
@@ -50,6 +52,6 @@ class EpisodeJudge:
         lasting = []
         for index, skill in enumerate(self.skills):
             moved_later = any(later.target == skill.target for later in self.skills[index + 1 :])
-            if skill.kind != "pick" and not moved_later:
+            if skill.kind not in PASSING and not moved_later:
                 lasting.append(skill)
         return lasting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ X_RANGE_M = (-0.15, 0.10)
 Y_RANGE_M = (-0.135, 0.135)
 FINGER_ROOM_M = 0.045
 """Free space between two objects: a finger is 2 cm thick and opens 1 to 2 cm beyond the object it closes on."""
+LANE_ROOM_M = 0.02
+"""Free space beside the lane (along y) in which an object is to be pushed."""
 
 
 class PlacementError(RuntimeError):
@@ -26,20 +28,38 @@ class Placement:
     yaw: float
 
 
-def place_objects(rng: np.random.Generator, radii: Mapping[str, float], attempts: int = 200) -> dict[str, Placement]:
+@dataclass(frozen=True)
+class Area:
+    """A rectangle in which the middle of an object may lie, world frame, metres."""
+
+    x: tuple[float, float] = X_RANGE_M
+    y: tuple[float, float] = Y_RANGE_M
+
+
+def place_objects(
+    rng: np.random.Generator,
+    radii: Mapping[str, float],
+    attempts: int = 200,
+    area: Area = Area(),
+    pushed: Mapping[str, Area] | None = None,
+) -> dict[str, Placement]:
     """Draw poses by rejection.
 
     Args:
         rng: source of randomness. radii: object name -> footprint radius (m). attempts: whole layouts tried.
+        area: where objects lie. pushed: objects that lie in an area of their own, with a free lane along y.
 
     Raises:
         PlacementError: no layout found; names the objects.
     """
-    low, high = np.array([X_RANGE_M[0], Y_RANGE_M[0]]), np.array([X_RANGE_M[1], Y_RANGE_M[1]])
+    pushed = pushed or {}
     for _ in range(attempts):
         placed: dict[str, Placement] = {}
         for name, radius in radii.items():
-            xy = _free_spot(rng, radius, placed, radii, low, high)
+            own = pushed.get(name, area)
+            low, high = np.array([own.x[0], own.y[0]]), np.array([own.x[1], own.y[1]])
+            in_lane = {other for other in placed if name in pushed or other in pushed}
+            xy = _free_spot(rng, radius, placed, radii, low, high, in_lane)
             if xy is None:
                 break
             placed[name] = Placement(xy, float(rng.uniform(-np.pi, np.pi)))
@@ -55,10 +75,12 @@ def _free_spot(
     radii: Mapping[str, float],
     low: NDArray[np.float64],
     high: NDArray[np.float64],
+    in_lane: Set[str],
 ) -> NDArray[np.float64] | None:
     for _ in range(50):
         xy = rng.uniform(low, high)
         gaps = (float(np.linalg.norm(xy - other.xy)) - radius - radii[name] for name, other in placed.items())
-        if all(gap > FINGER_ROOM_M for gap in gaps):
+        beside = (abs(float(xy[0] - placed[name].xy[0])) - radius - radii[name] for name in in_lane)
+        if all(gap > FINGER_ROOM_M for gap in gaps) and all(gap > LANE_ROOM_M for gap in beside):
             return xy
     return None

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from world2act_sim.appearance import Appearance
 from world2act_sim.bodies import SceneBody, find_bodies
 from world2act_sim.catalogue import CATALOGUE, CONTAINERS, DISTRACTOR_OBJECTS
+from world2act_sim.fixtures import FixtureError, Fixtures
 from world2act_sim.gripper import GripperState
-from world2act_sim.placement import Placement, PlacementError, place_objects
+from world2act_sim.placement import Area, Placement, PlacementError, place_objects
+from world2act_sim.sides import FIXTURE_LAYOUT, PLAIN_LAYOUT, SIDE_LINE_M, SIDES, start_areas
 from world2act_sim.tabletop_env import TABLE_HEIGHT, TabletopEnv
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Scene:
         self.bodies: dict[str, SceneBody] = find_bodies(env)
         self.gripper = GripperState(self._model, env.robots[0].gripper["right"])
         self._appearance = Appearance(self._model, self.bodies)
+        self.fixtures = Fixtures(self._model, self._data, tuple(env.fixtures))
+        self._layout = FIXTURE_LAYOUT if env.fixtures else PLAIN_LAYOUT
         self.present: tuple[str, ...] = ()
         self.containers: dict[str, NDArray[np.float64]] = {}
 
@@ -46,7 +50,8 @@ class Scene:
         self._appearance.apply(rng, perturbation)
         distractors = [spec.name for spec in DISTRACTOR_OBJECTS[: perturbation.distractors]]
         self.containers = self._place_containers(rng)
-        placements = self._place(rng, list(task.objects), distractors)
+        self.fixtures.arrange(rng, TABLE_HEIGHT, task.skills)
+        placements = self._place(rng, list(task.objects), distractors, start_areas(task.skills))
         self.present = tuple(placements)
         for name, body in self.bodies.items():
             if name in CATALOGUE:
@@ -56,10 +61,23 @@ class Scene:
         self._data.qpos[joints] += rng.normal(0.0, ARM_NOISE_RAD, len(joints)).clip(-0.1, 0.1)
         mujoco.mj_forward(self._model, self._data)
 
+    def check(self, task: Task) -> None:
+        """Raise FixtureError when the task has a skill that this table has no fixture for."""
+        for skill in task.skills:
+            needs_fixture = skill.kind in ("open", "close", "press") and skill.target not in self._env.fixtures
+            no_side = skill.kind == "push" and (not self._env.fixtures or skill.support not in SIDES)
+            if needs_fixture or no_side:
+                there = ", ".join(self._env.fixtures) or "none"
+                raise FixtureError(
+                    f"'{skill.prompt}' cannot be done at this table (fixtures: {there}); "
+                    f"make the world with WorldConfig(fixtures=('drawer', 'button'))"
+                )
+
     def positions(self) -> dict[str, NDArray[np.float64]]:
-        """Middle of every object on the table and of each container's floor, world frame, metres."""
+        """Middle of every object on the table and of each container's floor, where fixtures are touched; world, m."""
         found = {name: self.bodies[name].centre(self._data) for name in self.present}
-        return {**found, **{name: position.copy() for name, position in self.containers.items()}}
+        containers = {name: position.copy() for name, position in self.containers.items()}
+        return {**found, **containers, **self.fixtures.positions()}
 
     def grasped(self, name: str) -> bool:
         """Whether both fingers touch the object."""
@@ -67,6 +85,8 @@ class Scene:
 
     def satisfied(self, skill: Skill) -> bool:
         """Whether a skill's condition holds now; False for objects that are not on the table."""
+        if skill.kind in ("open", "close", "press"):
+            return self.fixtures.satisfied(skill, self.gripper)
         if skill.target not in self.present:
             return False
         target = self.bodies[skill.target]
@@ -76,6 +96,8 @@ class Scene:
             return False
         if skill.kind == "place":
             return self._inside(target, skill.support or "")
+        if skill.kind == "push":
+            return self._aside(target, skill.support or "")
         return skill.support in self.present and self._stacked(target, self.bodies[skill.support])
 
     def _inside(self, target: SceneBody, container: str) -> bool:
@@ -91,12 +113,20 @@ class Scene:
         gap = target.bottom(self._data) - support.top(self._data)
         return bool(abs(gap) < 0.012 and np.linalg.norm(above[:2] - below[:2]) < 0.035)
 
-    def _place(self, rng: np.random.Generator, objects: list[str], distractors: list[str]) -> dict[str, Placement]:
+    def _aside(self, target: SceneBody, side: str) -> bool:
+        """On the table (not lifted, not in a container), beyond the line of that side."""
+        beyond = SIDES[side] * float(target.centre(self._data)[1]) >= SIDE_LINE_M
+        return beyond and abs(target.bottom(self._data) - TABLE_HEIGHT) < 0.006
+
+    def _place(
+        self, rng: np.random.Generator, objects: list[str], distractors: list[str], pushed: dict[str, Area]
+    ) -> dict[str, Placement]:
         """Poses of all objects and of as many distractors as fit; raises PlacementError when the objects do not."""
         while True:
             names = [*objects, *distractors]
             try:
-                return place_objects(rng, {name: self.bodies[name].footprint_radius for name in names})
+                radii = {name: self.bodies[name].footprint_radius for name in names}
+                return place_objects(rng, radii, area=self._layout.area, pushed=pushed)
             except PlacementError:
                 if not distractors:
                     raise
@@ -105,7 +135,8 @@ class Scene:
     def _place_containers(self, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
         placed = {}
         for name, side in zip(CONTAINERS, (1.0, -1.0), strict=True):
-            xy = np.array([-0.02, side * 0.298]) + rng.uniform([-0.04, -0.01], [0.04, 0.01])
+            middle, spread = self._layout.container_x[name]
+            xy = np.array([middle, side * 0.298]) + rng.uniform([-spread, -0.01], [spread, 0.01])
             self._model.body_pos[self.bodies[name].body] = [*xy, TABLE_HEIGHT]
             placed[name] = np.array([*xy, TABLE_HEIGHT])
         return placed

@@ -20,6 +20,7 @@ from robosuite.models.tasks import ManipulationTask
 from robosuite.utils.mjcf_utils import xml_path_completion
 
 from world2act_sim.catalogue import CATALOGUE, CONTAINERS, build_container, build_object
+from world2act_sim.fixtures import FixtureName, build_fixture
 from world2act_sim.meshes import decimate_visual_meshes
 
 TABLE_HEIGHT = 0.8
@@ -45,12 +46,16 @@ class TabletopEnv(ManipulationEnv):
         robot: robosuite's name of the arm ("Panda", "UR5e", "Sawyer", "IIWA", "Kinova3", "XArm7").
         decimate: use decimated visual meshes.
         seed: seeds robosuite's own generators (unused after construction; resets are seeded by the world).
+        fixtures: what is fixed to the table besides the containers.
     """
 
-    def __init__(self, robot: str = "Panda", decimate: bool = True, seed: int = 0) -> None:
+    def __init__(
+        self, robot: str = "Panda", decimate: bool = True, seed: int = 0, fixtures: tuple[FixtureName, ...] = ()
+    ) -> None:
         self._decimate = decimate
         self.objects = {name: build_object(spec) for name, spec in CATALOGUE.items()}
         self.containers = {name: build_container(name) for name in CONTAINERS}
+        self.fixtures = {name: build_fixture(name) for name in fixtures}
         super().__init__(
             robots=[robot],
             controller_configs=_controller_config(robot),
@@ -88,7 +93,7 @@ class TabletopEnv(ManipulationEnv):
         self.model = ManipulationTask(
             mujoco_arena=arena,
             mujoco_robots=[robot.robot_model for robot in self.robots],
-            mujoco_objects=[*self.objects.values(), *self.containers.values()],
+            mujoco_objects=[*self.objects.values(), *self.containers.values(), *self.fixtures.values()],
         )
 
     def _initialize_sim(self, xml_string: str | None = None) -> None:

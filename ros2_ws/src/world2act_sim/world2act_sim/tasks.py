@@ -9,11 +9,17 @@ from typing import Literal
 import numpy as np
 
 from world2act_core.skill import Skill
+from world2act_core.vocabulary import PUSHABLE_NAMES, fixture_vocabulary
 from world2act_sim.catalogue import CATALOGUE, CONTAINERS, UNSEEN_CATEGORY_OBJECTS, VOCABULARY_OBJECTS
+from world2act_sim.fixtures import FixtureName
 from world2act_sim.instructions import WordingSplit, render_composite, render_instruction
+from world2act_sim.sides import SIDES
 
-TaskKind = Literal["pick", "place", "stack", "composite"]
+TaskKind = Literal["pick", "place", "stack", "composite", "open", "close", "press", "push"]
 TASK_KINDS: tuple[TaskKind, ...] = ("pick", "place", "stack", "composite")
+"""What every table offers, and what "any" draws from."""
+FIXTURE_TASK_KINDS: tuple[TaskKind, ...] = ("open", "close", "press", "push")
+"""What a table with fixtures offers besides."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,12 @@ class Task:
     objects: tuple[str, ...]
 
 
+def task_kinds(fixtures: Sequence[FixtureName]) -> tuple[TaskKind, ...]:
+    """The kinds of task that a table with these fixtures offers."""
+    skills = fixture_vocabulary(fixtures).skills
+    return TASK_KINDS + tuple(kind for kind in FIXTURE_TASK_KINDS if kind in skills)
+
+
 def sample_task(
     kind: TaskKind | Literal["any"],
     seed: int,
@@ -38,7 +50,8 @@ def sample_task(
     Args:
         kind: which kind ("any": drawn too). seed: any non-negative integer.
         wording: which instruction templates. unseen_category: the first target is an object outside the vocabulary
-            (kinds whose target may be one: pick and place; a stack or composite begins with placing it).
+            (kinds whose target may be one: pick and place; a stack or composite begins with placing it). Kinds that
+            need a fixture are not among "any"; a world without it refuses them at the reset.
     """
     rng = np.random.default_rng([seed, 3])
     chosen: TaskKind = TASK_KINDS[int(rng.integers(len(TASK_KINDS)))] if kind == "any" else kind
@@ -61,7 +74,9 @@ def task_for(skills: Sequence[Skill], instruction: str, seed: int, kind: TaskKin
 def _objects_for(skills: Sequence[Skill], rng: np.random.Generator) -> tuple[str, ...]:
     """What the skills need, first named first, and random others up to three to five objects in all."""
     needed = list(dict.fromkeys(n for s in skills for n in (s.target, s.support or "") if n in CATALOGUE))
-    count = max(int(rng.integers(3, 6)), len(needed))
+    # Pushing needs free lanes, and a table with fixtures has less room.
+    few = any(skill.kind in FIXTURE_TASK_KINDS for skill in skills)
+    count = max(int(rng.integers(2, 4) if few else rng.integers(3, 6)), len(needed))
     others = [spec.name for spec in VOCABULARY_OBJECTS if spec.name not in needed]
     extra = rng.permutation(len(others))[: max(0, count - len(needed))]
     return (*needed, *(others[i] for i in extra))
@@ -75,6 +90,14 @@ def _sample_skills(kind: TaskKind, rng: np.random.Generator, unseen: bool) -> tu
         return (Skill("place", drawn.target(), drawn.container()),)
     if kind == "stack":
         return (drawn.stack(),)
+    if kind == "open":
+        return (Skill("open", "drawer"),)
+    if kind == "close":
+        return (Skill("close", "drawer"),)
+    if kind == "press":
+        return (Skill("press", "button"),)
+    if kind == "push":
+        return (drawn.push(),)
     return drawn.composite()
 
 
@@ -106,6 +129,11 @@ class _Draw:
         target = self._choose([spec.name for spec in VOCABULARY_OBJECTS if spec.stackable])
         support = self._choose([spec.name for spec in VOCABULARY_OBJECTS if spec.support])
         return Skill("stack", target, support)
+
+    def push(self) -> Skill:
+        """An object that can be pushed, to either side."""
+        target = self._choose(PUSHABLE_NAMES)
+        return Skill("push", target, tuple(SIDES)[int(self._rng.integers(len(SIDES)))])
 
     def composite(self) -> tuple[Skill, ...]:
         """Two to four skills: pick-and-then-place of one object, places, and at most one stack, in random order."""

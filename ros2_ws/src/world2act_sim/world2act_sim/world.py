@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from world2act_core.calibration import CameraCalibration
 from world2act_core.pose import MAX_ROTATION_RAD, MAX_TRANSLATION_M, action_between, state_vector
 from world2act_core.types import ArmTarget, EefPose, Observation
+from world2act_sim.fixtures import FixtureName
 from world2act_sim.perturbation import SEEN, Perturbation
 from world2act_sim.render import CameraRenderer, RenderMode, apply_fast_settings
 from world2act_sim.scene import Scene
-from world2act_sim.tabletop_env import CONTROL_HZ, SCENE_CAMERA, WRIST_CAMERA, TabletopEnv
+from world2act_sim.sides import side_positions
+from world2act_sim.tabletop_env import CONTROL_HZ, SCENE_CAMERA, TABLE_HEIGHT, WRIST_CAMERA, TabletopEnv
 
 if TYPE_CHECKING:
     from world2act_core.contract import Contract
     from world2act_core.skill import Skill
+    from world2act_core.vocabulary import Vocabulary
     from world2act_sim.tasks import Task
 
 CAMERAS: Mapping[str, str] = {"scene": SCENE_CAMERA, "wrist": WRIST_CAMERA}
@@ -38,11 +41,13 @@ class WorldConfig:
         robot: robosuite's name of the arm.
         image_size: side of the square pictures in pixels.
         render: "fast" (decimated meshes, no multisampling), "stock" (robosuite's own meshes and settings) or "none".
+        fixtures: what is fixed to the table besides bin and plate; with any, objects can also be pushed to a side.
     """
 
     robot: str = "Panda"
     image_size: int = 128
     render: RenderMode = "fast"
+    fixtures: tuple[FixtureName, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +82,9 @@ class TabletopWorld:
 
     def __init__(self, config: WorldConfig | None = None) -> None:
         self.config = config or WorldConfig()
-        self._env = TabletopEnv(self.config.robot, decimate=self.config.render != "stock")
+        self._env = TabletopEnv(
+            self.config.robot, decimate=self.config.render != "stock", fixtures=self.config.fixtures
+        )
         self._env.reset()
         self.model: mujoco.MjModel = self._env.mj_model
         self.data: mujoco.MjData = self._env.mj_data
@@ -97,7 +104,14 @@ class TabletopWorld:
         """What this world's cameras show and its arm understands."""
         from world2act_core.tabletop import tabletop_contract
 
-        return tabletop_contract(self.config.robot, self.config.image_size)
+        return tabletop_contract(self.config.robot, self.config.image_size, self.vocabulary)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The skills and objects of this world."""
+        from world2act_core.vocabulary import fixture_vocabulary
+
+        return fixture_vocabulary(self.config.fixtures)
 
     @property
     def time_s(self) -> float:
@@ -115,10 +129,13 @@ class TabletopWorld:
 
         Raises:
             PlacementError: the objects do not fit on the table.
+            FixtureError: the task needs a fixture that this world was made without.
         """
         from world2act_sim.tasks import sample_task
 
-        self.task = task or sample_task("any", seed)
+        wanted = task or sample_task("any", seed)
+        self.scene.check(wanted)
+        self.task = wanted
         self._env.reset()
         self._ticks = 0
         self.scene.arrange(np.random.default_rng([seed, 7]), self.task, perturbation)
@@ -198,6 +215,11 @@ class TabletopWorld:
     def object_positions(self) -> dict[str, NDArray[np.float64]]:
         """Centres of everything on the table in the base frame, metres (privileged)."""
         return {name: self.to_base(position) for name, position in self.scene.positions().items()}
+
+    def named_positions(self) -> dict[str, NDArray[np.float64]]:
+        """`object_positions`, and with fixtures also the sides of the table: all that a skill may name (privileged)."""
+        sides = side_positions(TABLE_HEIGHT) if self.config.fixtures else {}
+        return {**self.object_positions(), **{name: self.to_base(position) for name, position in sides.items()}}
 
     def to_base(self, position: NDArray[np.float64]) -> NDArray[np.float64]:
         """A world position in the robot's base frame."""

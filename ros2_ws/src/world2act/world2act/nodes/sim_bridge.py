@@ -36,6 +36,7 @@ from world2act.runner import run_node
 from world2act_core.types import ArmTarget
 from world2act_interfaces.msg import ArmCommand, EpisodeStatus
 from world2act_interfaces.srv import ResetEpisode
+from world2act_sim.fixtures import FIXTURES, FixtureName
 from world2act_sim.world import TabletopWorld, WorldConfig, WorldObservation
 
 FINGERS = ("finger_joint1", "finger_joint2")
@@ -50,6 +51,9 @@ class SimBridge(ManagedNode):
         Parameter("robot", "Panda", "The arm, by robosuite's name"),
         Parameter("render", "fast", "How pictures are drawn", choices=("fast", "stock")),
         Parameter("image_size", 128, "Side of the square pictures", "px", 16, 1024),
+        Parameter(
+            "fixtures", "", "What is fixed to the table besides bin and plate: drawer, button, or both (by a space)"
+        ),
         Parameter("seed", 0, "Seed of the episode that is there at the start", "", 0, 2**31 - 1),
         Parameter(
             "command_timeout", 0.35, "An older command is not obeyed, the arm holds (real time)", "s", 0.05, 10.0
@@ -65,7 +69,10 @@ class SimBridge(ManagedNode):
     def setup(self) -> None:
         """Build the world, and say which contract it has."""
         robot = self.values.text("robot")
-        config = WorldConfig(robot=robot, image_size=self.values.integer("image_size"), render=self._render_mode())
+        config = WorldConfig(
+            robot=robot, image_size=self.values.integer("image_size"), render=self._render_mode(),
+            fixtures=self._fixtures(),
+        )  # fmt: skip
         try:
             self.world = TabletopWorld(config)
             self.world.observe()
@@ -94,6 +101,15 @@ class SimBridge(ManagedNode):
         publisher = self.create_publisher(String, topics.ROBOT_CONTRACT, topics.latched())
         self.own(lambda: self.destroy_publisher(publisher))
         publisher.publish(String(data=contract.to_text()))
+
+    def _fixtures(self) -> tuple[FixtureName, ...]:
+        asked = self.values.text("fixtures").split()
+        unknown = [name for name in asked if name not in FIXTURES]
+        if unknown:
+            raise ConfigurationError(
+                f"parameter fixtures names {unknown[0]!r}", f"use some of: {', '.join(FIXTURES)}, separated by a space"
+            )
+        return tuple(name for name in FIXTURES if name in asked)
 
     def _render_mode(self) -> Any:
         return self.values.text("render")
