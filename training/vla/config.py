@@ -85,7 +85,7 @@ class VlaTrainConfig:
     cache: Path = Path("data/tabletop/cache-96")
     out: Path = Path("runs/tabletop-nano")
     text_encoder: Path = Path("models/text-encoder-minilm-l6-int8")
-    minutes: float = 72.0
+    minutes: float = 62.0
     """Training time after which the schedule ends; ignored when ``steps`` is set."""
     steps: int = 0
     batch: int = 256
