@@ -19,7 +19,7 @@ class RecipeConfig:
     """Make the bundle again. Every step continues where it stopped, so the command can be repeated."""
 
     episodes: int = 1839
-    minutes: float = 62.0
+    minutes: float = 74.0
     evaluation_episodes: int = 100
     workers: int = 2
     dataset: Path = Path("data/tabletop")

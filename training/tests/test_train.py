@@ -21,8 +21,9 @@ from training.data.lerobot_reader import LeRobotReader
 from training.tests.synthetic import COLOURS
 from training.tests.synthetic_run import TEXT_ENCODER, TINY, tiny_cache, tiny_config
 from training.vla.config import SamplingConfig, VlaTrainConfig
-from training.vla.index import build_index
+from training.vla.index import _is_occupied, build_index
 from training.vla.train import train
+from world2act_core.skill import Skill
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +160,13 @@ def test_pointers_are_told_where_the_target_is_seen(cache: Path) -> None:
             column, row = (place * 32).astype(int)
             nearest = np.abs(colours - picture[row, column]).sum(axis=1).argmin()
             assert list(COLOURS)[nearest] == names[int(target)]
+
+
+def test_placing_where_something_lies_already_is_drawn_more_often() -> None:
+    put_can, put_milk = Skill("place", "can", "bin"), Skill("place", "milk carton", "bin")
+    assert _is_occupied(put_can, [put_milk])
+    assert not _is_occupied(put_can, [Skill("place", "milk carton", "plate"), Skill("pick", "can")])
+    assert not _is_occupied(Skill("stack", "red cube", "blue cube"), [put_milk])
 
 
 def test_configs_are_frozen() -> None:

@@ -71,6 +71,8 @@ class SamplingConfig:
     near_frames: int = 4
     done: float = 2.0
     composite: float = 1.2
+    occupied: float = 5.0
+    """Factor for placing something where an earlier skill has put something already: rare, and easily got wrong."""
     paraphrase_probability: float = 0.6
     """How often a prompt is one of the training wordings instead of the canonical text."""
     paraphrases: int = 48
@@ -85,7 +87,7 @@ class VlaTrainConfig:
     cache: Path = Path("data/tabletop/cache-96")
     out: Path = Path("runs/tabletop-nano")
     text_encoder: Path = Path("models/text-encoder-minilm-l6-int8")
-    minutes: float = 62.0
+    minutes: float = 74.0
     """Training time after which the schedule ends; ignored when ``steps`` is set."""
     steps: int = 0
     batch: int = 256

@@ -66,7 +66,8 @@ def build_index(reader: LeRobotReader, total: int, contract: Contract, sampling:
         if int(row["dataset_to_index"]) > total:
             break
         episodes += any(row["skill_achieved"])
-        for segment in _segments(row):
+        segments = _segments(row)
+        for number, segment in enumerate(segments):
             part = slice(
                 int(row["dataset_from_index"]) + segment["start"], int(row["dataset_from_index"]) + segment["stop"]
             )
@@ -74,6 +75,8 @@ def build_index(reader: LeRobotReader, total: int, contract: Contract, sampling:
             skill[part] = skills.setdefault(segment["skill"], len(skills))
             if segment["achieved"]:
                 weight[part] = _weights(row, segment["skill"], action[part], done[part], contract, sampling)
+                if _is_occupied(segment["skill"], [earlier["skill"] for earlier in segments[:number]]):
+                    weight[part] *= sampling.occupied
     frames = np.flatnonzero(weight)
     if not len(frames):
         raise DatasetError(f"{reader.root} has no achieved skill to clone; collect more episodes")
@@ -100,6 +103,11 @@ def _segments(row: dict[str, Any]) -> list[dict[str, Any]]:
         {"skill": Skill(kind, target, support or None), "start": start, "stop": stop, "achieved": achieved}
         for kind, target, support, start, stop, achieved in zip(*(row[key] for key in keys))
     ]
+
+
+def _is_occupied(skill: Skill, earlier: list[Skill]) -> bool:
+    """Whether something was put where this skill puts something."""
+    return skill.kind == "place" and any(other.kind == "place" and other.support == skill.support for other in earlier)
 
 
 def _weights(

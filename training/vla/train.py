@@ -151,10 +151,12 @@ class Trainer:
 
     def start_from(self, folder: Path) -> None:
         """Take the averaged weights and the normalisation of another run; step and schedule start at zero."""
-        _check_same_model(folder, read_info(folder), self.config.model, self.contract)
+        info = read_info(folder)
+        _check_same_model(folder, info, self.config.model, self.contract)
         self.model.load_state_dict(read_tensors(folder, "model"))
         self.average.load(read_tensors(folder, "average"))
         self.average.copy_to(self.model)
+        self.history = list(info.get("history", []))
 
 
 def load_trained(folder: Path) -> tuple[NanoVla, dict[str, Any]]:
