@@ -37,7 +37,7 @@ def run(settings: Settings) -> Section:
     bundle = load_bundle(folder)
     torch.set_num_threads(1)
     network = network_of_graph(bundle.graph_path, bundle.contract)
-    engine = bundle.engine(threads=1)
+    engine = bundle.engine(threads=1, batch=1)
     batches = [random_inputs(network, 1, seed) for seed in range(8)]
     difference = _largest_difference(engine, network, batches)
     section.checks.append(

@@ -35,6 +35,17 @@ def test_infers_any_batch_and_describes_itself(graph: Path) -> None:
     assert engine.provider == "CPUExecutionProvider"
 
 
+def test_one_batch_size_gives_the_same_answers_and_refuses_others(tmp_path: Path, save_graph: Save) -> None:
+    nodes = [helper.make_node("Log", ["x"], ["y"])]
+    shapes = ([("x", TensorProto.FLOAT, ["batch", 3])], [("y", TensorProto.FLOAT, ["batch", 3])])
+    path = save_graph(tmp_path / "log.onnx", nodes, *shapes)
+    x = np.array([[1.0, 2.0, 3.0]], dtype=np.float32)
+    fixed = OnnxEngine(path, batch=1)
+    np.testing.assert_array_equal(fixed.infer({"x": x})["y"], OnnxEngine(path).infer({"x": x})["y"])
+    with pytest.raises(EngineError, match=r"x: float32 \[1, 3\], got float32 \[2, 3\]"):
+        fixed.infer({"x": ones(2, 3)})
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [

@@ -35,9 +35,9 @@ class Bundle:
         """The folder of the shared text encoder."""
         return self.path / self.manifest.text_encoder.folder
 
-    def engine(self, provider: ProviderName = "cpu", threads: int = 1) -> OnnxEngine:
-        """The policy's graph, loaded; EngineError when the provider is missing."""
-        return OnnxEngine(self.graph_path, provider=provider, threads=threads)
+    def engine(self, provider: ProviderName = "cpu", threads: int = 1, batch: int | None = None) -> OnnxEngine:
+        """The policy's graph, loaded, for one batch size or (None) any; EngineError when the provider is missing."""
+        return OnnxEngine(self.graph_path, provider=provider, threads=threads, batch=batch)
 
     def text_encoder(self, threads: int = 1) -> TextEncoder:
         """The text encoder, loaded; BundleError when it is not the one that the contract names."""

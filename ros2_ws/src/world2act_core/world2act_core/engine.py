@@ -53,6 +53,10 @@ class TensorSpec:
         return f"{self.name}: {self.dtype} [{dims}]"
 
 
+BATCH_DIMENSION = "batch"
+"""Name of the free first dimension in exported graphs."""
+
+
 class Engine(Protocol):
     """Anything that runs a graph. inputs and outputs: their specs by name; provider: what executes it."""
 
@@ -69,12 +73,15 @@ class OnnxEngine:
     """An ONNX file run by ONNX Runtime.
 
     provider: `cpu`; `cuda` or `tensorrt`, an error when this machine cannot; `auto`: CUDA where it works, else CPU.
-    threads: CPU threads for one inference, 0 lets ONNX Runtime choose.
+    threads: CPU threads for one inference, 0 lets ONNX Runtime choose. batch: the only batch size that will be asked
+    for (None: any); the answers are the same, a little sooner, because shapes are known when the graph is optimised.
     """
 
-    def __init__(self, path: str | Path, provider: ProviderName = "cpu", threads: int = 1) -> None:
+    def __init__(
+        self, path: str | Path, provider: ProviderName = "cpu", threads: int = 1, batch: int | None = None
+    ) -> None:
         self.path = Path(path)
-        self._session = _open_session(self.path, provider, threads)
+        self._session = _open_session(self.path, provider, threads, batch)
         self.provider: str = str(self._session.get_providers()[0])
         self.inputs: Mapping[str, TensorSpec] = {spec.name: spec for spec in map(_spec, self._session.get_inputs())}
         self.outputs: Mapping[str, TensorSpec] = {spec.name: spec for spec in map(_spec, self._session.get_outputs())}
@@ -127,7 +134,7 @@ def available_providers() -> tuple[str, ...]:
     return tuple(name for name, full in _PROVIDERS.items() if full in installed)
 
 
-def _open_session(path: Path, provider: str, threads: int) -> Any:
+def _open_session(path: Path, provider: str, threads: int, batch: int | None) -> Any:
     import onnxruntime
 
     if provider not in (*_PROVIDERS, "auto"):
@@ -144,6 +151,8 @@ def _open_session(path: Path, provider: str, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    if batch is not None:
+        options.add_free_dimension_override_by_name(BATCH_DIMENSION, batch)
     options.log_severity_level = 4  # everything that goes wrong is raised, so it need not be printed too
     names = [_PROVIDERS[name] for name in dict.fromkeys([*wanted, "cpu"])]
     try:

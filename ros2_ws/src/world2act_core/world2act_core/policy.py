@@ -23,7 +23,7 @@ class BundlePolicy:
     def __init__(self, bundle: Bundle, provider: ProviderName = "cpu", threads: int = 1) -> None:
         self.bundle = bundle
         self.contract = bundle.contract
-        self._engine = bundle.engine(provider, threads)
+        self._engine = bundle.engine(provider, threads, batch=1)
         self._encoder = bundle.text_encoder(threads)
         self._sequence = 0
         _check_graph(self._engine, list(_expected_specs(bundle)), str(bundle.graph_path))
