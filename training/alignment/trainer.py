@@ -98,7 +98,7 @@ class Trainer:
             return
         tensors = {
             "adapters": dict(self.aligner.state_dict()),
-            "optimiser": optimiser_tensors(self.aligner, self.optimiser),
+            "optimiser": optimiser_tensors(self.aligner.named_parameters(), self.optimiser),
         }
         info = {
             "config": jsonable(dataclasses.asdict(self.config)),
@@ -120,7 +120,7 @@ class Trainer:
         info = read_info(folder)
         self._check_same_run(folder, info)
         self.aligner.load_state_dict(read_tensors(folder, "adapters"))
-        load_optimiser(self.aligner, self.optimiser, read_tensors(folder, "optimiser"))
+        load_optimiser(self.aligner.named_parameters(), self.optimiser, read_tensors(folder, "optimiser"))
         self.step = int(info["step"])
         self.history = list(info.get("history", []))
 

@@ -16,6 +16,7 @@ from torch.utils.tensorboard import SummaryWriter
 from training.common.checkpoint import checkpoints, latest_checkpoint, read_info, read_tensors, save_checkpoint
 from training.common.errors import CheckpointError, TrainingError
 from training.common.interrupt import Interrupted
+from training.common.optimiser_state import load_optimiser, optimiser_tensors
 from training.common.schedule import learning_rate
 
 LossOfStep = Callable[[int], tuple[torch.Tensor, dict[str, torch.Tensor]]]
@@ -93,11 +94,7 @@ def _advance(
 
 
 def _save(model: nn.Module, optimiser: torch.optim.Optimizer, out: Path, step: int, info: dict[str, Any]) -> None:
-    moments = {
-        f"{name}|{key}": value
-        for name, parameter in model.named_parameters()
-        for key, value in optimiser.state.get(parameter, {}).items()
-    }
+    moments = optimiser_tensors(model.named_parameters(), optimiser)
     save_checkpoint(out, step, {"model": dict(model.state_dict()), "optimiser": moments}, info)
 
 
@@ -110,12 +107,5 @@ def _restore(model: nn.Module, optimiser: torch.optim.Optimizer, out: Path, fact
     if changed:
         raise CheckpointError(f"{folder} was trained otherwise (there, now): {changed}; choose another --out")
     model.load_state_dict(read_tensors(folder, "model"))
-    tensors = read_tensors(folder, "optimiser")
-    for name, parameter in model.named_parameters():
-        prefix = f"{name}|"
-        state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        for key in state.keys() - {"step"}:
-            state[key] = torch.empty_like(parameter).copy_(state[key])
-        if state:
-            optimiser.state[parameter] = state
+    load_optimiser(model.named_parameters(), optimiser, read_tensors(folder, "optimiser"))
     return int(info["step"]), float(info["seconds"])

@@ -19,6 +19,7 @@ import torch
 
 from training.common.checkpoint import read_info, read_tensors, save_checkpoint
 from training.common.errors import CheckpointError, TrainingError
+from training.common.optimiser_state import load_optimiser, optimiser_tensors
 from training.common.schedule import learning_rate
 from training.post_training.actions import ChunkCoder
 from training.post_training.config import PostTrainConfig
@@ -132,15 +133,9 @@ class PostTrainer:
     def save(self) -> Path:
         """Write a checkpoint; raises TrainingError when a frozen part has changed."""
         self.guard.check()
-        names = list(self.student.parameters)
-        moments = {
-            f"{name}|{key}": value
-            for name in names
-            for key, value in self.optimiser.state.get(self.student.parameters[name], {}).items()
-        }
         tensors = {
             "student": self.student.tensors(),
-            "optimiser": moments,
+            "optimiser": optimiser_tensors(self.student.parameters.items(), self.optimiser),
             "random": {"generator": self.generator.get_state()},
         }
         info = {
@@ -167,7 +162,7 @@ class PostTrainer:
             values = {key: (yours.get(key, theirs.get(key)), mine.get(key, ours.get(key))) for key in changed}
             raise CheckpointError(f"{folder} was trained otherwise (there, now): {values}; choose another --out")
         self.student.load({name: value.to(self.device) for name, value in read_tensors(folder, "student").items()})
-        self._load_moments(read_tensors(folder, "optimiser"))
+        load_optimiser(self.student.parameters.items(), self.optimiser, read_tensors(folder, "optimiser"))
         self.generator.set_state(read_tensors(folder, "random")["generator"])
         self.iteration = int(info["step"])
         self.step = int(info["optimiser_steps"])
@@ -210,15 +205,6 @@ class PostTrainer:
         self.optimiser.step()
         self.step += 1
         return {name: float(value) for name, value in parts.items()} | {"gradient": float(norm), "learning_rate": rate}
-
-    def _load_moments(self, tensors: Mapping[str, torch.Tensor]) -> None:
-        for name, parameter in self.student.parameters.items():
-            prefix = f"{name}|"
-            state = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            for key in state.keys() - {"step"}:
-                state[key] = torch.empty_like(parameter).copy_(state[key])
-            if state:
-                self.optimiser.state[parameter] = state
 
 
 def as_json(config: PostTrainConfig) -> dict[str, Any]:

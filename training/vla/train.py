@@ -126,7 +126,7 @@ class Trainer:
         tensors = {
             "model": dict(self.model.state_dict()),
             "average": self.average.weights,
-            "optimiser": optimiser_tensors(self.model, self.optimiser),
+            "optimiser": optimiser_tensors(self.model.named_parameters(), self.optimiser),
         }
         info = {
             "seconds": self.seconds,
@@ -144,7 +144,7 @@ class Trainer:
         _check_same_model(folder, info, self.config.model, self.contract)
         self.model.load_state_dict(read_tensors(folder, "model"))
         self.average.load(read_tensors(folder, "average"))
-        load_optimiser(self.model, self.optimiser, read_tensors(folder, "optimiser"))
+        load_optimiser(self.model.named_parameters(), self.optimiser, read_tensors(folder, "optimiser"))
         self.step = int(info["step"])
         self.seconds = float(info["seconds"])
         self.history = list(info.get("history", []))
