@@ -19,6 +19,7 @@ from training.data.collect_progress import CollectProgress
 from training.data.lerobot_writer import discard_unfinished, read_staged, stage_episode, staged_folders
 from training.data.noise import NoiseConfig
 from training.data.pack import episode_rows, pack_dataset
+from training.data.takeover import PolicyDriver, TakeoverConfig
 
 if TYPE_CHECKING:
     from world2act_sim.tasks import TaskKind
@@ -63,6 +64,7 @@ class CollectConfig:
     camera_pose: float | None = None
     """Strength of camera-pose variation in [0, 1]; None: the split's own."""
     noise: NoiseConfig = field(default_factory=NoiseConfig)
+    takeover: TakeoverConfig = field(default_factory=TakeoverConfig)
     done_frames: int = 6
     """Frames recorded once a skill's condition holds."""
     skill_seconds: float = 15.0
@@ -84,6 +86,8 @@ class EpisodeResult:
 def collect(config: CollectConfig) -> None:
     """Entry point of ``python -m training collect``."""
     _check_kinds(config)
+    if config.takeover.policy is not None:
+        _check_policy(config.takeover.policy, config)
     config.out.mkdir(parents=True, exist_ok=True)
     discard_unfinished(config.out)
     _write_contract(config)
@@ -127,6 +131,19 @@ def _check_kinds(config: CollectConfig) -> None:
     if wanted:
         fixtures = " ".join(config.fixtures) or "none"
         raise DatasetError(f"kinds {', '.join(wanted)} need --fixtures drawer button; got --fixtures {fixtures}")
+
+
+def _check_policy(folder: Path, config: CollectConfig) -> None:
+    """Refuse a bundle that cannot act in this world, before workers start and anything is written."""
+    from world2act_core.bundle import BundleError, load_bundle
+    from world2act_core.tabletop import tabletop_contract
+    from world2act_core.vocabulary import fixture_vocabulary
+
+    contract = tabletop_contract(config.robot, config.image_size, fixture_vocabulary(config.fixtures))
+    try:
+        load_bundle(folder, contract, "this collection")
+    except BundleError as error:
+        raise DatasetError(f"--takeover.policy: {error}") from error
 
 
 def _write_contract(config: CollectConfig) -> None:
@@ -200,7 +217,12 @@ def _start_worker(config: CollectConfig) -> None:
     world = TabletopWorld(
         WorldConfig(robot=config.robot, image_size=config.image_size, fixtures=tuple(config.fixtures))
     )
-    _worker.update(config=config, world=world)
+    _worker.update(config=config, world=world, policy=None)
+    if config.takeover.policy is not None:
+        from world2act_core.bundle import load_bundle
+        from world2act_core.policy import BundlePolicy
+
+        _worker["policy"] = BundlePolicy(load_bundle(config.takeover.policy, world.contract, "the simulated world"))
 
 
 def _record(seed: int) -> EpisodeResult:
@@ -215,6 +237,8 @@ def _record(seed: int) -> EpisodeResult:
     kind = kind_of_seed(seed, config.kinds)
     changes = {"light": config.light, "camera_pose": config.camera_pose}
     perturbation = SPLITS[config.split].with_changes(**{k: v for k, v in changes.items() if v is not None})
+    policy = _worker.get("policy")
+    driver = PolicyDriver(policy, config.takeover, np.random.default_rng([seed, 4])) if policy is not None else None
     try:
         buffer, info = record_demonstration(
             world,
@@ -226,6 +250,7 @@ def _record(seed: int) -> EpisodeResult:
             split=config.split,
             done_frames=config.done_frames,
             skill_seconds=config.skill_seconds,
+            driver=driver,
         )
     except PlacementError as error:
         return EpisodeResult(seed, kind, False, 0, str(error))

@@ -12,6 +12,7 @@ from training.data.noise import ActionNoise, NoiseConfig
 from world2act_core.pose import apply_action
 
 if TYPE_CHECKING:
+    from training.data.takeover import PolicyDriver
     from world2act_core.skill import Skill
     from world2act_sim.expert import ScriptedExpert
     from world2act_sim.judge import EpisodeJudge
@@ -31,10 +32,12 @@ def record_demonstration(
     split: str,
     done_frames: int,
     skill_seconds: float,
+    driver: PolicyDriver | None = None,
 ) -> tuple[EpisodeBuffer, EpisodeInfo]:
     """Let the expert do ``task``; each skill ends ``done_frames`` frames after its condition first holds for good.
 
-    A skill that takes longer than ``skill_seconds`` ends the episode as failed.
+    A skill that takes the expert longer than ``skill_seconds`` ends the episode as failed. With a ``driver`` a policy
+    begins the skills; a skill's segment begins where the expert takes over.
     """
     from world2act_sim.expert import ScriptedExpert
     from world2act_sim.judge import EpisodeJudge
@@ -46,6 +49,9 @@ def record_demonstration(
     segments: list[SkillSegment] = []
     ticks = round(skill_seconds * world.contract.control_hz)
     for index, skill in enumerate(task.skills):
+        if driver is not None:
+            driver.begin(task.prompts[index], index)
+            recorder.let_drive(driver, skill, index)
         start = len(recorder.buffer)
         achieved = recorder.run_skill(skill, index, done_frames, ticks)
         stop = len(recorder.buffer)
@@ -77,6 +83,14 @@ class _Recorder:
         self._observation = first
         self._closed = False
 
+    def let_drive(self, driver: PolicyDriver, skill: Skill, index: int) -> None:
+        """Record what a policy does until its time is up or the skill's condition holds."""
+        while not self._world.satisfied(skill):
+            executed = driver.act(self._observation)
+            if executed is None:
+                return
+            self._advance(skill, index, False, np.asarray(self._expert.act(skill), np.float32), executed)
+
     def run_skill(self, skill: Skill, index: int, done_frames: int, ticks: int) -> bool:
         """Record one skill; returns whether its condition held for ``done_frames`` frames in a row."""
         held = 0
@@ -84,14 +98,19 @@ class _Recorder:
             done = self._world.satisfied(skill)
             held = held + 1 if done else 0
             label = np.asarray(self._expert.act(skill), np.float32)
-            executed = self._noise.disturb(label)
-            self._record(skill, index, done, label, executed)
-            self._observation = self._world.step(apply_action(self._observation.eef_pose, executed))
-            self._judge.update()
-            self._closed = bool(executed[6] > 0)
+            self._advance(skill, index, done, label, self._noise.disturb(label))
             if held >= done_frames:
                 return True
         return False
+
+    def _advance(
+        self, skill: Skill, index: int, done: bool, label: NDArray[np.float32], executed: NDArray[np.float32]
+    ) -> None:
+        """Record the present frame, then do what is ``executed`` for one control period."""
+        self._record(skill, index, done, label, executed)
+        self._observation = self._world.step(apply_action(self._observation.eef_pose, executed))
+        self._judge.update()
+        self._closed = bool(executed[6] > 0)
 
     def _record(
         self, skill: Skill, index: int, done: bool, label: NDArray[np.float32], executed: NDArray[np.float32]
