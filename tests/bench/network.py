@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import onnx
 import torch
-from onnx import numpy_helper
 
 from tests.bench.results import BenchError
 from tests.bench.settings import ROOT
+from training.common.errors import CheckpointError
 from training.export.policy import export_graph
+from training.export.weights import load_graph_weights
 from training.vla.config import ModelConfig
 from training.vla.model import NanoVla
 from training.vla.normalisation import Normalisation
@@ -23,11 +23,7 @@ from world2act_core.contract import Contract
 from world2act_core.manifest import write_manifest
 from world2act_core.tabletop import tabletop_contract
 
-PREFIX = "model."
-"""Name of the network inside the module that is exported."""
 TEXT_ENCODER = ROOT / "models/text-encoder-minilm-l6-int8"
-# Predicts which skill the text means: a training loss, not part of the policy's graph.
-NOT_EXPORTED = ("language_heads.weight", "language_heads.bias")
 
 
 def network_of_graph(graph: Path, contract: Contract) -> NanoVla:
@@ -36,44 +32,11 @@ def network_of_graph(graph: Path, contract: Contract) -> NanoVla:
     Raises BenchError when the graph is not that of a NanoVla of the standard size.
     """
     network = NanoVla(contract, ModelConfig(), Normalisation(contract)).eval()
-    stored = stored_weights(onnx.load(str(graph)).graph)
-    state = network.state_dict()
-    for name, value in state.items():
-        found = stored.get(name)
-        if found is None and name.endswith(".bias") and name not in NOT_EXPORTED:
-            found = torch.zeros_like(value)  # the exporter leaves out a bias that is zero
-        if found is None and name not in NOT_EXPORTED:
-            raise BenchError(f"{graph} lacks the weight {name}: it was exported from another network than NanoVla")
-        if found is not None and found.shape != value.shape:
-            sizes = f"{list(found.shape)}, a NanoVla of standard size has {list(value.shape)}"
-            raise BenchError(f"{graph}: the weight {name} is {sizes}")
-        if found is not None:
-            state[name] = found
-    network.load_state_dict(state)
+    try:
+        load_graph_weights(network, graph)
+    except CheckpointError as error:
+        raise BenchError(str(error)) from error
     return network
-
-
-def stored_weights(graph: onnx.GraphProto) -> dict[str, torch.Tensor]:
-    """Weights by the name they have in torch.
-
-    The exporter keeps names, but turns a linear layer over more than two dimensions into MatMul with the transposed
-    weight under a made-up name, then Add with the bias under its own: the bias tells whose weight it is.
-    """
-    arrays = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
-    weights = {
-        name.removeprefix(PREFIX): torch.from_numpy(array.copy())
-        for name, array in arrays.items()
-        if name.startswith(PREFIX)
-    }
-    products = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul"}
-    for node in graph.node:
-        if node.op_type != "Add":
-            continue
-        for bias, product in (tuple(node.input), tuple(node.input)[::-1]):
-            if bias.startswith(PREFIX) and bias.endswith(".bias") and products.get(product) in arrays:
-                layer = bias.removeprefix(PREFIX).removesuffix(".bias")
-                weights.setdefault(f"{layer}.weight", torch.from_numpy(arrays[products[product]].T.copy()))
-    return weights
 
 
 def export_untrained(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""A trained policy begins each skill and the expert takes over: demonstrations from the states a policy gets itself into.
+"""A trained policy begins each skill and the expert takes over: demonstrations from where a policy gets itself to.
 
 Cloning sees the expert's states only; what follows from the policy's own small mistakes (a cube held by its corners, an
 object dropped beside the bin) is in no demonstration. As in DAgger (Ross et al. 2011), and its form in which the expert

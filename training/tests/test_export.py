@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ import onnx
 import pytest
 import torch
 
-from training.common.errors import ExportError
+from training.common.checkpoint import read_info, read_tensors
+from training.common.errors import CheckpointError, ExportError
 from training.export import policy as exporting
 from training.export.onnx_tools import gemm_to_matmul, infer, quantize_weights
 from training.export.policy import PolicyExportConfig, check_parity, export_policy, random_inputs, run_torch
+from training.export.weights import NOT_EXPORTED
 from training.tests.synthetic_run import TEXT_ENCODER, tiny_cache, tiny_config
+from training.vla.config import ModelConfig
 from training.vla.train import load_trained, train
 from world2act_core.bundle import load_bundle
 from world2act_core.policy import BundlePolicy
@@ -46,6 +50,20 @@ def test_bundle_answers_as_torch_does(trained: tuple[Path, Path]) -> None:
     assert abs(chunk.done - float(expected["done"][0])) < 2e-5
     low, high = policy.contract.action_low, policy.contract.action_high
     assert (chunk.actions >= low).all() and (chunk.actions <= high).all()
+
+
+def test_a_bundle_alone_can_be_fine_tuned(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    checkpoint, folder = trained
+    info = read_info(checkpoint)
+    config = tiny_config(Path(info["config"]["cache"]), tmp_path / "run", 1, init=folder, learning_rate=1e-9)
+    tuned = train(config)
+    before, after = read_tensors(checkpoint, "average"), read_tensors(tuned, "average")
+    for name in set(before) - set(NOT_EXPORTED):
+        torch.testing.assert_close(after[name], before[name], rtol=0, atol=1e-6, msg=name)
+    assert len(read_info(tuned)["history"]) == 2
+    larger = dataclasses.replace(config, out=tmp_path / "larger", model=ModelConfig())
+    with pytest.raises(CheckpointError, match=r"exported from another model: .*set --model as in the run"):
+        train(larger)
 
 
 def test_other_noise_gives_another_candidate(trained: tuple[Path, Path]) -> None:

@@ -10,19 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pytest
 
 from training.common import disk
-from training.common.errors import DatasetDiskFullError, EvaluationError
+from training.common.errors import DatasetDiskFullError, DatasetError, EvaluationError
 from training.data import collect as collecting
 from training.data import lerobot_writer
 from training.data.cache import CacheConfig, build_cache
 from training.data.collect import CollectConfig, KindWeights, collect, kind_of_seed, known_seeds
 from training.data.lerobot_reader import LeRobotReader
+from training.data.takeover import TakeoverConfig
 from training.evaluation.evaluate import EvaluateConfig, evaluate
 from training.evaluation.rollout import Episode, RolloutConfig, run_episode
 from training.export.policy import PolicyExportConfig, export_policy
 from training.tests.synthetic_run import TEXT_ENCODER, tiny_config
+from training.vla.config import SamplingConfig
+from training.vla.index import build_index
 from training.vla.train import train
 from world2act_core.bundle import load_bundle
 from world2act_core.contract import Contract
@@ -71,6 +75,33 @@ def test_collected_episodes_say_what_happened(dataset: Path) -> None:
         assert sum(1 for _ in reader.episode_frames(row["episode_index"], "scene")) == row["length"]
     assert Contract.from_yaml(dataset / "meta" / "contract.yaml").robot == "Panda"
     assert reader.info["robot_type"] == "panda"
+
+
+def test_the_expert_takes_over_from_a_policy(bundle: Path, tmp_path: Path) -> None:
+    takeover = TakeoverConfig(policy=bundle, probability=1.0, seconds=2.0)
+    config = CollectConfig(out=tmp_path, episodes=2, workers=1, kinds=PICKS, takeover=takeover)
+    collect(config)
+    reader = LeRobotReader(tmp_path)
+    starts = [row["skill_from"][0] for row in reader.episodes]
+    assert max(starts) > 0 and all(0 <= start <= 20 for start in starts)  # up to 2 s at 10 Hz
+    for row, start in zip(reader.episodes, starts):
+        columns = reader.episode_columns(row["episode_index"])
+        assert row["skill_to"] == [row["length"]] and row["success"]
+        # What the policy did is in the video and in executed_action; the label is the expert's all along.
+        driven = np.abs(columns["executed_action"][:start] - columns["action"][:start]).max(axis=1)
+        assert (driven > 1e-3).all()
+    frames = build_index(reader, len(reader), Contract.from_yaml(bundle / "contract.yaml"), SamplingConfig()).frames
+    first = reader.episodes[0]["dataset_from_index"]
+    assert not set(range(first, first + starts[0])) & set(frames.tolist())  # none of the policy's is cloned
+
+
+def test_a_policy_that_cannot_begin_is_refused(tmp_path: Path) -> None:
+    missing = TakeoverConfig(policy=tmp_path / "nothing")
+    with pytest.raises(DatasetError, match="--takeover.policy: .*nothing"):
+        collect(CollectConfig(out=tmp_path / "data", takeover=missing))
+    assert not (tmp_path / "data").exists()
+    with pytest.raises(DatasetError, match=r"probability must be in \[0, 1\]"):
+        TakeoverConfig(probability=1.5)
 
 
 def test_full_disk_while_collecting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, world: TabletopWorld) -> None:

@@ -107,7 +107,8 @@ class VlaTrainConfig:
     log_every: int = 20
     checkpoint_minutes: float = 3.0
     init: Path | None = None
-    """Checkpoint whose averaged weights to start from (fine-tuning); the schedule starts anew."""
+    """What to start from (fine-tuning): a run or checkpoint (its averaged weights) or an exported bundle. The schedule
+    starts anew."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)

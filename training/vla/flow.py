@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -10,8 +11,10 @@ from torch.nn import functional
 
 from training.vla.config import ModelConfig
 
+TIME_FEATURES = 32
 
-def time_features(time: torch.Tensor, size: int = 32) -> torch.Tensor:
+
+def time_features(time: torch.Tensor, size: int = TIME_FEATURES) -> torch.Tensor:
     """time [B] in [0, 1] -> [B, size] sines and cosines."""
     frequency = torch.exp(torch.arange(size // 2, device=time.device) * (math.log(64.0) / (size // 2 - 1)))
     angle = time[:, None] * frequency[None, :] * math.pi
@@ -30,10 +33,14 @@ class FlowBlock(nn.Module):
         nn.init.zeros_(self.modulation.bias)
         nn.init.normal_(self.down.weight, std=0.1 / math.sqrt(width))
 
-    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
-        """x [B, width], condition [B, condition] -> [B, width]."""
+    def modulate(self, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """condition [..., condition] -> factor and offset [..., width] of the layer's features."""
         scale, shift = self.modulation(condition).chunk(2, dim=-1)
-        return x + self.down(functional.silu(self.up(x) * (1 + scale) + shift))
+        return 1 + scale, shift
+
+    def forward(self, x: torch.Tensor, factor: torch.Tensor, offset: torch.Tensor) -> torch.Tensor:
+        """x, factor, offset [B, width] each -> [B, width]."""
+        return x + self.down(functional.silu(self.up(x) * factor + offset))
 
 
 class FlowHead(nn.Module):
@@ -47,27 +54,42 @@ class FlowHead(nn.Module):
         super().__init__()
         self.shape = (steps, size)
         width, flat = config.flow_width, steps * size
-        self.read = nn.Linear(flat + 32 + context, width)
-        self.blocks = nn.ModuleList([FlowBlock(width, context + 32) for _ in range(config.flow_blocks)])
+        self.read = nn.Linear(flat + TIME_FEATURES + context, width)
+        self.blocks = nn.ModuleList([FlowBlock(width, context + TIME_FEATURES) for _ in range(config.flow_blocks)])
         self.write = nn.Linear(width + context, flat)
 
     def forward(self, noisy: torch.Tensor, time: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """noisy [B, T, A], time [B], context [B, context] -> clean [B, T, A]."""
-        when = time_features(time)
-        condition = torch.cat([context, when], dim=-1)
-        x = functional.silu(self.read(torch.cat([noisy.flatten(1), condition], dim=-1)))
-        for block in self.blocks:
-            x = block(x, condition)
-        return self.write(torch.cat([functional.silu(x), context], dim=-1)).unflatten(1, self.shape)
+        condition = torch.cat([context, time_features(time)], dim=-1)
+        modulations = [block.modulate(condition) for block in self.blocks]
+        return self._clean(noisy.flatten(1), condition, context, modulations).unflatten(1, self.shape)
 
     def denoise(self, noise: torch.Tensor, context: torch.Tensor, steps: int) -> torch.Tensor:
         """Follow the flow from ``noise`` [B, T, A] in ``steps`` Euler steps; the last one lands on the prediction."""
-        x = noise
+        x = noise.flatten(1)
+        times = torch.arange(steps, dtype=noise.dtype, device=noise.device) / steps
+        when = time_features(times)[:, None].expand(-1, context.shape[0], -1)
+        conditions = torch.cat([context.expand(steps, -1, -1), when], dim=-1)
+        # What depends on time and context alone is known for all steps at once: one large product instead of several.
+        modulations = [block.modulate(conditions) for block in self.blocks]
         for i in range(steps):
-            time = torch.full((noise.shape[0],), i / steps, dtype=noise.dtype, device=noise.device)
-            clean = self(x, time, context)
-            x = x + (clean - x) * (1.0 / (steps - i))
-        return x
+            now = [(factor[i], offset[i]) for factor, offset in modulations]
+            clean = self._clean(x, conditions[i], context, now)
+            x = clean if i == steps - 1 else x + (clean - x) * (1.0 / (steps - i))
+        return x.unflatten(1, self.shape)
+
+    def _clean(
+        self,
+        noisy: torch.Tensor,
+        condition: torch.Tensor,
+        context: torch.Tensor,
+        modulations: Sequence[tuple[torch.Tensor, torch.Tensor]],
+    ) -> torch.Tensor:
+        """noisy [B, T * A], condition [B, context + 32], modulations per block -> clean [B, T * A]."""
+        x = functional.silu(self.read(torch.cat([noisy, condition], dim=-1)))
+        for block, (factor, offset) in zip(self.blocks, modulations, strict=True):
+            x = block(x, factor, offset)
+        return self.write(torch.cat([functional.silu(x), context], dim=-1))
 
 
 def interpolate(noise: torch.Tensor, clean: torch.Tensor, time: torch.Tensor) -> torch.Tensor:

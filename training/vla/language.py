@@ -19,7 +19,13 @@ NOISE = 0.01
 
 
 def pretrain_language(
-    model: NanoVla, texts: SkillTexts, labels: NDArray[np.int64], steps: int, seed: int, batch: int = 256
+    model: NanoVla,
+    texts: SkillTexts,
+    labels: NDArray[np.int64],
+    steps: int,
+    seed: int,
+    batch: int = 256,
+    heads_only: bool = False,
 ) -> float:
     """Train the adapter and its classification heads; returns the share of sentences read right in the end.
 
@@ -27,10 +33,11 @@ def pretrain_language(
         model: its language layers are changed in place. texts: sentences by skill.
         labels: int64 [skills, 3] kind, target and support class per skill (-100: not scored).
         steps: optimiser steps (0: do nothing). seed: of the draws.
+        heads_only: leave the adapter, which the rest of a trained policy relies on, as it is.
     """
     embeddings = torch.from_numpy(texts.embeddings)
     classes = torch.from_numpy(np.repeat(labels, texts.count, axis=0))
-    parameters = [*model.language.parameters(), *model.language_heads.parameters()]
+    parameters = [*model.language_heads.parameters(), *([] if heads_only else model.language.parameters())]
     optimiser = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0.01)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):

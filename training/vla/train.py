@@ -29,7 +29,10 @@ from training.vla.model import NanoVla
 from training.vla.normalisation import Normalisation
 from training.vla.report import TrainReport
 from training.vla.text import embed_skills
+from world2act_core.bundle import BundleError, load_bundle
+from world2act_core.compatibility import ContractMismatch
 from world2act_core.contract import Contract
+from world2act_core.manifest import MANIFEST_NAME
 
 
 def train(config: VlaTrainConfig) -> Path:
@@ -42,6 +45,10 @@ def train(config: VlaTrainConfig) -> Path:
     texts = embed_skills(index.skills, config.text_encoder, config.sampling.paraphrases, config.seed)
     if checkpoints(config.out):
         trainer.restore(latest_checkpoint(config.out))
+    elif config.init is not None and (config.init / MANIFEST_NAME).exists():
+        trainer.start_from_bundle(config.init)
+        labels = skill_labels(cache.contract, index)
+        pretrain_language(trainer.model, texts, labels, config.language_steps, config.seed, heads_only=True)
     elif config.init is not None:
         trainer.start_from(latest_checkpoint(config.init))
     else:
@@ -157,6 +164,18 @@ class Trainer:
         self.average.load(read_tensors(folder, "average"))
         self.average.copy_to(self.model)
         self.history = list(info.get("history", []))
+
+    def start_from_bundle(self, folder: Path) -> None:
+        """Take the weights and the normalisation of an exported bundle, whose training run may be long gone."""
+        from training.export.weights import load_graph_weights
+
+        try:
+            bundle = load_bundle(folder, self.contract, "the cache")
+        except (BundleError, ContractMismatch) as error:
+            raise CheckpointError(f"--init: {error}") from error
+        load_graph_weights(self.model, bundle.graph_path)
+        self.average = WeightAverage(self.model, self.config.ema)
+        self.history = list((bundle.manifest.training or {}).get("history", []))
 
 
 def load_trained(folder: Path) -> tuple[NanoVla, dict[str, Any]]:
