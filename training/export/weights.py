@@ -42,10 +42,13 @@ def load_graph_weights(model: NanoVla, path: Path) -> None:
             )
         state[name] = found
     model.load_state_dict(state)
+    mixed, model.mixed = model.mixed, False  # the graph computes in float32
     try:
-        check_parity(model.eval(), path, [random_inputs(model, 4, seed=0)])
+        check_parity(model, path, [random_inputs(model, 4, seed=0)])
     except ExportError as error:
         raise CheckpointError(f"{path} was exported from another model: {error}") from error
+    finally:
+        model.mixed = mixed
 
 
 def stored_weights(graph: onnx.GraphProto) -> dict[str, torch.Tensor]:

@@ -55,7 +55,7 @@ def test_bundle_answers_as_torch_does(trained: tuple[Path, Path]) -> None:
 def test_a_bundle_alone_can_be_fine_tuned(trained: tuple[Path, Path], tmp_path: Path) -> None:
     checkpoint, folder = trained
     info = read_info(checkpoint)
-    config = tiny_config(Path(info["config"]["cache"]), tmp_path / "run", 1, init=folder, learning_rate=1e-9)
+    config = tiny_config(Path(info["config"]["cache"]), tmp_path / "run", 1, init=folder, learning_rate=1e-9, bf16=True)
     tuned = train(config)
     before, after = read_tensors(checkpoint, "average"), read_tensors(tuned, "average")
     for name in set(before) - set(NOT_EXPORTED):
