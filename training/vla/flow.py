@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -61,7 +62,7 @@ class FlowHead(nn.Module):
     def forward(self, noisy: torch.Tensor, time: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """noisy [B, T, A], time [B], context [B, context] -> clean [B, T, A]."""
         condition = torch.cat([context, time_features(time)], dim=-1)
-        modulations = [block.modulate(condition) for block in self.blocks]
+        modulations = self._modulations(condition)
         return self._clean(noisy.flatten(1), condition, context, modulations).unflatten(1, self.shape)
 
     def denoise(self, noise: torch.Tensor, context: torch.Tensor, steps: int) -> torch.Tensor:
@@ -71,12 +72,15 @@ class FlowHead(nn.Module):
         when = time_features(times)[:, None].expand(-1, context.shape[0], -1)
         conditions = torch.cat([context.expand(steps, -1, -1), when], dim=-1)
         # What depends on time and context alone is known for all steps at once: one large product instead of several.
-        modulations = [block.modulate(conditions) for block in self.blocks]
+        modulations = self._modulations(conditions)
         for i in range(steps):
             now = [(factor[i], offset[i]) for factor, offset in modulations]
             clean = self._clean(x, conditions[i], context, now)
             x = clean if i == steps - 1 else x + (clean - x) * (1.0 / (steps - i))
         return x.unflatten(1, self.shape)
+
+    def _modulations(self, condition: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        return [cast(FlowBlock, block).modulate(condition) for block in self.blocks]
 
     def _clean(
         self,
