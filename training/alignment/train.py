@@ -16,7 +16,6 @@ from training.alignment.clips import LatentClips
 from training.alignment.config import AdapterConfig, AlignConfig, Objective, objective_of
 from training.alignment.evaluate import Evaluation, evaluate
 from training.alignment.index import WindowIndex, build_index
-from training.alignment.ranks import Ranks, ranks
 from training.alignment.report import AlignReport
 from training.alignment.trainer import Trainer, jsonable
 from training.common.checkpoint import checkpoints, latest_checkpoint
@@ -24,6 +23,7 @@ from training.common.disk import write_text_atomically
 from training.common.errors import DatasetError
 from training.common.interrupt import Interrupted
 from training.common.machine import describe_machine, git_commit
+from training.common.workers import Workers, joined
 
 RESULT = "alignment.json"
 
@@ -41,28 +41,28 @@ def align_clips(config: AlignConfig, clips: LatentClips, actions: ActionSource) 
     adapters = AdapterConfig(latent_channels=int(clips.latents(0).shape[0]), variational=objective.kl > 0)
     _check_hard_negatives(index, objective)
     source = BatchSource(clips, actions, index, adapters, config.action_chunks)
-    with ranks(config.device) as place:
-        trainer = Trainer(config, adapters, source, place)
+    with joined(config.device) as workers:
+        trainer = Trainer(config, adapters, source, workers)
         if checkpoints(config.out):
             trainer.restore(latest_checkpoint(config.out))
         trainer.history.append(f"from step {trainer.step}: python -m training {' '.join(sys.argv[1:])}")
-        result = _run(config, trainer, source, place)
+        result = _run(config, trainer, source, workers)
         trainer.save()
-        if place.first and result is not None and trainer.done:
+        if workers.main and result is not None and trainer.done:
             _write_result(config, trainer, result)
-        place.wait()
+        workers.wait()
     return latest_checkpoint(config.out)
 
 
-def _run(config: AlignConfig, trainer: Trainer, source: BatchSource, place: Ranks) -> Evaluation | None:
+def _run(config: AlignConfig, trainer: Trainer, source: BatchSource, workers: Workers) -> Evaluation | None:
     """Train to the end of the schedule or until asked to stop; at the end the last evaluation, on the first rank."""
     schedule = trainer.schedule
     interrupted = Interrupted()
-    stream = source.stream(config.seed, place.rank, trainer.step, schedule.batch, schedule.per_task)
-    with AlignReport(config.out, schedule.steps, config.log_every, quiet=not place.first) as report:
+    stream = source.stream(config.seed, workers.rank, trainer.step, schedule.batch, schedule.per_task)
+    with AlignReport(config.out, schedule.steps, config.log_every, quiet=not workers.main) as report:
         report.say(_description(trainer, source.index))
         try:
-            while not trainer.done and not place.any(bool(interrupted)):
+            while not trainer.done and not workers.agree(0.0, bool(interrupted))[1]:
                 report.step(trainer.step + 1, trainer.advance(next(stream)))
                 if trainer.step % config.checkpoint_every == 0:
                     trainer.save()
@@ -76,9 +76,9 @@ def _run(config: AlignConfig, trainer: Trainer, source: BatchSource, place: Rank
 
 def _evaluate(config: AlignConfig, trainer: Trainer, source: BatchSource, report: AlignReport) -> Evaluation | None:
     """Measure and show; on the first rank only, the others have the same weights."""
-    if not trainer.ranks.first:
+    if not trainer.workers.main:
         return None
-    evaluation = evaluate(trainer.aligner, source, config.eval_windows, trainer.ranks.device)
+    evaluation = evaluate(trainer.aligner, source, config.eval_windows, trainer.workers.device)
     if evaluation is None:
         report.say(f"step {trainer.step}: no window is held out, so nothing is measured (--holdout-every)")
     else:
@@ -111,7 +111,7 @@ def _write_result(config: AlignConfig, trainer: Trainer, evaluation: Evaluation)
         "objective": jsonable(dataclasses.asdict(trainer.objective)),
         "steps": trainer.step,
         "seed": config.seed,
-        "world": trainer.ranks.world,
+        "world": trainer.workers.world,
         "data": trainer.data,
         "vae": trainer.vae,
         "commit": git_commit(),

@@ -15,26 +15,26 @@ from training.alignment.batches import BatchSource, step_generator
 from training.alignment.config import AdapterConfig, AlignConfig, objective_of, schedule_of
 from training.alignment.objective import Codes, alignment_loss
 from training.alignment.pairs import Pairs
-from training.alignment.ranks import Ranks
 from training.common.checkpoint import read_info, read_tensors, save_checkpoint
 from training.common.errors import CheckpointError, TrainingError
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
-from training.common.schedule import learning_rate
+from training.common.schedule import set_learning_rate
+from training.common.workers import Workers
 from world2act_core.contract import Contract
 
 
 class Trainer:
-    """One run of the alignment in one process (of ``ranks.world``)."""
+    """One run of the alignment in one process (of ``workers.world``)."""
 
-    def __init__(self, config: AlignConfig, adapters: AdapterConfig, source: BatchSource, ranks: Ranks) -> None:
-        self.config, self.adapters, self.ranks = config, adapters, ranks
+    def __init__(self, config: AlignConfig, adapters: AdapterConfig, source: BatchSource, workers: Workers) -> None:
+        self.config, self.adapters, self.workers = config, adapters, workers
         self.objective, self.schedule = objective_of(config), schedule_of(config)
         self.contract = source.actions.contract
         self.vae = source.clips.vae
         # The same weights on every rank and in every ablation of a seed.
         torch.manual_seed(config.seed)
-        self.aligner = Aligner(adapters, self.contract.action_size).to(ranks.device)
-        self._module = _distributed(self.aligner, ranks)
+        self.aligner = Aligner(adapters, self.contract.action_size).to(workers.device)
+        self._module = _distributed(self.aligner, workers)
         self.optimiser = torch.optim.AdamW(
             self.aligner.parameters(),
             lr=self.schedule.learning_rate,
@@ -59,7 +59,8 @@ class Trainer:
     def advance(self, batch: Pairs) -> dict[str, torch.Tensor]:
         """One optimiser step; returns what to log."""
         schedule = self.schedule
-        rate = learning_rate(
+        rate = set_learning_rate(
+            self.optimiser,
             self.step / schedule.steps,
             self.step,
             peak=schedule.learning_rate,
@@ -67,8 +68,6 @@ class Trainer:
             warmup=schedule.warmup,
             tail=schedule.cosine_tail,
         )
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         loss, parts = self.loss(batch)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -84,17 +83,17 @@ class Trainer:
 
     def loss(self, batch: Pairs) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Loss and its parts on one batch, with the random numbers of the current step."""
-        generator = step_generator(self.config.seed, self.ranks.rank, self.step)
-        pairs = batch.to(self.ranks.device)
+        generator = step_generator(self.config.seed, self.workers.rank, self.step)
+        pairs = batch.to(self.workers.device)
         shape = (*pairs.actions.shape[:2], self.adapters.code)
         noise = torch.randn(shape, generator=generator) if self.adapters.variational else torch.zeros(shape)
-        with torch.autocast(self.ranks.device.type, torch.bfloat16, enabled=self.config.bf16):
-            made = self._module(pairs.latents, pairs.actions, noise.to(self.ranks.device))
+        with torch.autocast(self.workers.device.type, torch.bfloat16, enabled=self.config.bf16):
+            made = self._module(pairs.latents, pairs.actions, noise.to(self.workers.device))
         return alignment_loss(Codes(*made), pairs, self.objective, generator)
 
     def save(self) -> None:
         """Write a checkpoint under the run's folder (first rank only; all hold the same)."""
-        if not self.ranks.first:
+        if not self.workers.main:
             return
         tensors = {
             "adapters": dict(self.aligner.state_dict()),
@@ -109,7 +108,7 @@ class Trainer:
             "vae": self.vae,
             "data": self.data,
             # All random numbers follow from these (see step_generator and BatchSource.batch).
-            "rng": {"seed": self.config.seed, "step": self.step, "world": self.ranks.world},
+            "rng": {"seed": self.config.seed, "step": self.step, "world": self.workers.world},
             "history": self.history,
             "torch": torch.__version__,
         }
@@ -130,7 +129,7 @@ class Trainer:
             "objective": jsonable(dataclasses.asdict(self.objective)),
             "vae": self.vae,
             "data": self.data,
-            "rng": {"seed": self.config.seed, "world": self.ranks.world},
+            "rng": {"seed": self.config.seed, "world": self.workers.world},
         }
         theirs = {name: info.get(name) for name in ours}
         theirs["rng"] = {name: info["rng"].get(name) for name in ours["rng"]}
@@ -143,10 +142,10 @@ class Trainer:
             )
 
 
-def _distributed(aligner: Aligner, ranks: Ranks) -> torch.nn.Module:
-    if ranks.world == 1:
+def _distributed(aligner: Aligner, workers: Workers) -> torch.nn.Module:
+    if workers.world == 1:
         return aligner
-    return DistributedDataParallel(aligner, device_ids=[ranks.device] if ranks.device.type == "cuda" else None)
+    return DistributedDataParallel(aligner, device_ids=[workers.device] if workers.device.type == "cuda" else None)
 
 
 def jsonable(value: Any) -> Any:

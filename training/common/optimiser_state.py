@@ -18,9 +18,7 @@ def optimiser_tensors(parameters: Named, optimiser: torch.optim.Optimizer) -> di
     }
 
 
-def load_optimiser(
-    parameters: Named, optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
-) -> None:
+def load_optimiser(parameters: Named, optimiser: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]) -> None:
     """Inverse of :func:`optimiser_tensors`, for an optimiser over the same parameters."""
     for name, parameter in parameters:
         prefix = f"{name}|"

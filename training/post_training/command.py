@@ -14,13 +14,14 @@ from training.common.checkpoint import checkpoints, latest_checkpoint
 from training.common.errors import TrainingError
 from training.common.interrupt import Interrupted
 from training.common.machine import describe_machine, git_commit
+from training.common.workers import pick_device
 from training.post_training.actions import ChunkCoder
 from training.post_training.config import PostTrainConfig
 from training.post_training.imagined import ImaginedCodes, ImaginedLatents
 from training.post_training.interfaces import VideoAdapter
 from training.post_training.load import ADAPTERS
 from training.post_training.merge import save_merged
-from training.post_training.parts import open_adapters, pick_device
+from training.post_training.parts import open_adapters
 from training.post_training.policies import BaseSource
 from training.post_training.report import PostTrainReport
 from training.post_training.rollouts import Collector, LocalCollector, ParallelCollector, StudentRecipe

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.common.errors import DatasetError, TrainingError
 from training.common.machine import describe_machine, git_commit
+from training.common.workers import pick_device
 from training.post_training.imagined import META, ImaginedLatents, Origin, write_meta, write_shard
 from training.post_training.initial_states import (
     InitialState,
@@ -63,7 +64,7 @@ class ImagineConfig:
 
 def imagine(config: ImagineConfig) -> Path:
     """Entry point of ``python -m training imagine``; returns the folder."""
-    from training.post_training.parts import open_imagination, pick_device
+    from training.post_training.parts import open_imagination
     from world2act_sim.world import TabletopWorld, WorldConfig
 
     torch.set_num_threads(config.threads)

@@ -15,13 +15,6 @@ from training.post_training.frozen import freeze, module_hash, weights_hash
 from world2act_core.contract import Contract
 
 
-def pick_device(name: str) -> torch.device:
-    """The named device; "auto": the GPU when there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
-
-
 def open_imagination(folder: Path, device: torch.device, steps: int = 0) -> WorldModelImagination:
     """A trained world model, frozen. steps: denoising steps (0: as the model says)."""
     from training.world_model.model import load_world_model

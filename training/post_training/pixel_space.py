@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from training.common.errors import TrainingError
+from training.common.workers import pick_device
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
 from training.post_training.frozen import module_hash
@@ -73,7 +74,7 @@ class PixelConfig:
 
 def post_train_pixels(config: PixelConfig) -> Path:
     """Entry point of ``python -m training post-train-pixels``; returns the fine-tuned policy's checkpoint."""
-    from training.post_training.parts import open_imagination, pick_device
+    from training.post_training.parts import open_imagination
 
     torch.set_num_threads(config.threads)
     return run_pixels(config, open_imagination(config.world_model, pick_device(config.device)))

@@ -17,7 +17,7 @@ from training.common.checkpoint import checkpoints, latest_checkpoint, read_info
 from training.common.errors import CheckpointError, TrainingError
 from training.common.interrupt import Interrupted
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
-from training.common.schedule import learning_rate
+from training.common.schedule import set_learning_rate
 
 LossOfStep = Callable[[int], tuple[torch.Tensor, dict[str, torch.Tensor]]]
 
@@ -73,7 +73,8 @@ def train_supervised(
 def _advance(
     model: nn.Module, optimiser: torch.optim.Optimizer, loss_of: LossOfStep, config: SupervisedConfig, step: int
 ) -> dict[str, float]:
-    rate = learning_rate(
+    rate = set_learning_rate(
+        optimiser,
         step / config.steps,
         step,
         peak=config.learning_rate,
@@ -81,8 +82,6 @@ def _advance(
         warmup=config.warmup_steps,
         tail=0.5,
     )
-    for group in optimiser.param_groups:
-        group["lr"] = rate
     loss, parts = loss_of(step)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

@@ -20,7 +20,7 @@ import torch
 from training.common.checkpoint import read_info, read_tensors, save_checkpoint
 from training.common.errors import CheckpointError, TrainingError
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
-from training.common.schedule import learning_rate
+from training.common.schedule import set_learning_rate
 from training.post_training.actions import ChunkCoder
 from training.post_training.config import PostTrainConfig
 from training.post_training.frozen import FrozenGuard, module_hash
@@ -183,7 +183,8 @@ class PostTrainer:
 
     def _optimise(self, samples: Samples) -> dict[str, float]:
         config = self.config
-        rate = learning_rate(
+        rate = set_learning_rate(
+            self.optimiser,
             self.iteration / max(1, config.iterations),
             self.step,
             peak=config.learning_rate,
@@ -191,8 +192,6 @@ class PostTrainer:
             warmup=config.warmup_steps,
             tail=0.5,
         )
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         loss, parts = self.loss(samples)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

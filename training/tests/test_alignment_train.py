@@ -22,13 +22,13 @@ from training.alignment.evaluate import evaluate
 from training.alignment.export import export_action_adapter, export_video_adapter
 from training.alignment.index import build_index
 from training.alignment.load import load_adapters
-from training.alignment.ranks import Ranks
 from training.alignment.score import AlignmentScorer, alignment_score
 from training.alignment.train import RESULT, align_clips
 from training.alignment.trainer import Trainer
 from training.common.action_scale import ActionScale
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError, DatasetError, ExportError
+from training.common.workers import Workers
 from training.export.onnx_tools import infer
 from training.tests.synthetic_clock import CHUNK, clock_clips, tiny_align
 from world2act_core.tabletop import tabletop_contract
@@ -119,7 +119,7 @@ def test_ablations_start_from_the_same_weights_and_see_the_same_batches(tmp_path
         changes = ObjectiveChanges(granularity="global") if name == "global" else ObjectiveChanges(direction=name)  # type: ignore[arg-type]
         config = tiny_align(tmp_path / name, 4, objective=changes)
         source = BatchSource(*data, build_index(data[0], CHUNK, 0, 5), AdapterConfig(), 0)
-        trainer = Trainer(config, AdapterConfig(), source, Ranks(0, 1, CPU))
+        trainer = Trainer(config, AdapterConfig(), source, Workers(0, 1, CPU))
         starts.append(torch.cat([p.detach().flatten() for p in trainer.aligner.parameters()]))
         losses[name] = trainer.loss(source.batch(0, 0, 0, 8, 2))[1]
     assert all(torch.equal(start, starts[0]) for start in starts)
@@ -150,7 +150,7 @@ def test_two_processes_take_the_mean_gradient_of_their_own_batches(tmp_path: Pat
     data = clock_clips(episodes=12)
     config = tiny_align(tmp_path / "one", 1)
     source = BatchSource(*data, build_index(data[0], CHUNK, 0, 5), AdapterConfig(), 0)
-    trainers = [Trainer(config, AdapterConfig(), source, Ranks(rank, 1, CPU)) for rank in (0, 1)]
+    trainers = [Trainer(config, AdapterConfig(), source, Workers(rank, 1, CPU)) for rank in (0, 1)]
     for rank, trainer in enumerate(trainers):
         trainer.loss(source.batch(0, rank, 0, 8, 2))[0].backward()  # type: ignore[no-untyped-call]
     parameters = dict(trainers[0].aligner.named_parameters())

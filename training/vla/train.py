@@ -17,7 +17,7 @@ from training.common.ema import WeightAverage
 from training.common.errors import CheckpointError, TrainingError
 from training.common.interrupt import Interrupted
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
-from training.common.schedule import learning_rate
+from training.common.schedule import set_learning_rate
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
 from training.vla.batches import Batch, BatchSource, skill_labels
@@ -102,7 +102,8 @@ class Trainer:
         """One optimiser step; returns what to log."""
         began = time.monotonic()
         config = self.config
-        rate = learning_rate(
+        rate = set_learning_rate(
+            self.optimiser,
             self.progress,
             self.step,
             peak=config.learning_rate,
@@ -110,8 +111,6 @@ class Trainer:
             warmup=config.warmup_steps,
             tail=config.cosine_tail,
         )
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
         loss, parts = batch_loss(self.model, batch, config.loss, generator)
         self.optimiser.zero_grad(set_to_none=True)

@@ -26,9 +26,9 @@ from training.common.checkpoint import checkpoints, latest_checkpoint, read_info
 from training.common.disk import write_text_atomically
 from training.common.errors import EvaluationError
 from training.common.machine import describe_machine, git_commit
+from training.common.workers import pick_device
 from training.world_model.composition import generate_timed
 from training.world_model.config import CHUNK
-from training.world_model.distributed import best_device
 from training.world_model.metrics import (
     FEATURES,
     Floats,
@@ -87,7 +87,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Entry point of ``python -m training world-model-evaluate``; returns the content of ``evaluation.json``."""
     torch.set_num_threads(config.threads)
     folders = {"base": config.base, "skill": config.skill}
-    models = {name: load_world_model(folder).to(best_device()) for name, folder in folders.items()}
+    models = {name: load_world_model(folder).to(pick_device()) for name, folder in folders.items()}
     _check_comparable(models)
     reader = ClipReader(config.dataset, models["base"].info.layout)
     rows = [i for i, row in enumerate(reader.rows) if held_out(clip_seed(row), config.holdout_every)]

@@ -14,9 +14,9 @@ from safetensors.torch import save
 
 from training.common.disk import write_bytes_atomically, write_text_atomically
 from training.common.errors import DatasetError
+from training.common.workers import pick_device
 from training.data.video import encode_frames
 from training.world_model.composition import Handover, generate_composition, joined_frames
-from training.world_model.distributed import best_device
 from training.world_model.model import WorldModel, load_world_model
 from training.world_model.windows import ClipReader, clip_seed
 
@@ -53,7 +53,7 @@ def generate(config: GenerateConfig) -> Path:
     torch.set_num_threads(config.threads)
     if not config.prompts:
         raise DatasetError("nothing to imagine: give at least one sentence with --prompts")
-    model = load_world_model(config.model).to(best_device())
+    model = load_world_model(config.model).to(pick_device())
     first, source = first_picture(config, model)
     parts = generate_composition(
         model,

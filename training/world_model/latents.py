@@ -19,8 +19,8 @@ from safetensors.torch import save
 
 from training.common.disk import require_free_space, write_bytes_atomically, write_text_atomically
 from training.common.errors import DatasetError
+from training.common.workers import Workers, joined
 from training.world_model.config import PRESETS, PresetName
-from training.world_model.distributed import Workers
 from training.world_model.vae import VideoVae, load_vae
 from training.world_model.views import ViewLayout
 from training.world_model.windows import ClipReader, Window, dataset_hash, find_windows
@@ -137,7 +137,11 @@ class LatentCache:
 def build_latents(config: LatentsConfig) -> Path:
     """Entry point of ``python -m training world-model-latents``; returns the cache's folder."""
     torch.set_num_threads(config.threads)
-    workers = Workers.start()
+    with joined() as workers:
+        return _build(config, workers)
+
+
+def _build(config: LatentsConfig, workers: Workers) -> Path:
     preset = PRESETS[config.preset]
     out = config.out or config.dataset / f"latents-{preset.name}"
     layout = preset.layout.changed(config.layout, config.cell_height, config.cell_width)
@@ -171,7 +175,6 @@ def build_latents(config: LatentsConfig) -> Path:
     workers.wait()
     if workers.main:
         print(f"{out}: {len(windows)} windows of {frames} frames from {len(reader.rows)} clips, {len(mine)} new shards")
-    workers.finish()
     return out
 
 

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from training.common.errors import DatasetError, TrainingError
+from training.common.workers import Workers, joined
 from training.world_model.config import PRESETS, WorldModelTrainConfig
 from training.world_model.diffusion import draw_sigmas, latent_weights, predict_velocity, to_network, weighted_square
-from training.world_model.distributed import Workers
 from training.world_model.latents import ClipLatents, LatentCache
 from training.world_model.model import WorldModelInfo, describe_transformer, new_transformer
 from training.world_model.progress import RunProgress
@@ -66,7 +66,11 @@ class LatentSource:
 def train_world_model(config: WorldModelTrainConfig) -> Path:
     """Entry point of ``python -m training world-model``; returns the folder of the last checkpoint."""
     torch.set_num_threads(config.threads)
-    workers = Workers.start()
+    with joined() as workers:
+        return _train(config, workers)
+
+
+def _train(config: WorldModelTrainConfig, workers: Workers) -> Path:
     vae = load_vae(config.vae if PRESETS[config.preset].vae is not None else config.cosmos or config.vae)
     cache = LatentCache(config.latents, vae.hash)
     info = _describe(config, cache)
@@ -108,9 +112,7 @@ def train_world_model(config: WorldModelTrainConfig) -> Path:
             f"{size:.2f} M trained parameters, {len(source.indices)} windows, "
             f"{len(source.prompts) - 1} prompts, step {trainer.step}"
         )
-        folder = run_loop(trainer, source.batch, loss, save, progress)
-    workers.finish()
-    return folder
+        return run_loop(trainer, source.batch, loss, save, progress)
 
 
 def world_model_loss(

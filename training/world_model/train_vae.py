@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from training.common.errors import DatasetError, TrainingError
-from training.world_model.config import CHUNK, PRESETS, VaeTrainConfig
-from training.world_model.distributed import Workers
+from training.common.workers import Workers, joined
+from training.world_model.config import CHUNK, PRESETS, Preset, VaeShape, VaeTrainConfig
 from training.world_model.metrics import psnr
 from training.world_model.progress import RunProgress
 from training.world_model.trainer import Losses, Trainer, run_loop
@@ -68,15 +68,19 @@ def train_vae(config: VaeTrainConfig) -> Path:
     if config.frames % CHUNK != 1 or config.frames < 1 + CHUNK:
         raise TrainingError(f"--frames must be 1 + {CHUNK} n, got {config.frames}")
     torch.set_num_threads(config.threads)
-    workers = Workers.start()
+    with joined() as workers:
+        return _train(config, preset, preset.vae, workers)
+
+
+def _train(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Workers) -> Path:
     if workers.world > 1 and config.parallel != "ddp":
         raise TrainingError("the VAE is small: train it with --parallel ddp")
     layout = preset.layout.changed(config.layout, config.cell_height, config.cell_width)
     reader = ClipReader(config.dataset, layout)
     source = ClipSource(reader, config, workers)
     torch.manual_seed(config.seed)
-    identity = {"step": "world-model-vae", "vae": asdict(preset.vae), "layout": asdict(layout)}
-    trainer = Trainer(build_vae(preset.vae), config, config.out, workers, identity)
+    identity = {"step": "world-model-vae", "vae": asdict(shape), "layout": asdict(layout)}
+    trainer = Trainer(build_vae(shape), config, config.out, workers, identity)
     trainer.restore_if_any()
 
     def loss(batch: ClipBatch) -> Losses:
@@ -85,7 +89,7 @@ def train_vae(config: VaeTrainConfig) -> Path:
     def save() -> Path:
         vae = _normalised(trainer, config, source)
         info = {
-            "vae": describe_vae(vae, preset.vae, None),
+            "vae": describe_vae(vae, shape, None),
             "layout": asdict(layout),
             "held_out_psnr": held_out_psnr(vae, reader, config),
         }
@@ -94,9 +98,7 @@ def train_vae(config: VaeTrainConfig) -> Path:
     with RunProgress(config.out, config.log_every, workers.main) as progress:
         size = sum(p.numel() for p in trainer.parameters.values()) / 1e6
         progress.say(f"{size:.2f} M parameters, {len(reader.rows)} clips, step {trainer.step}")
-        folder = run_loop(trainer, source.batch, loss, save, progress)
-    workers.finish()
-    return folder
+        return run_loop(trainer, source.batch, loss, save, progress)
 
 
 def vae_loss(

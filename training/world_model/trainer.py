@@ -22,9 +22,10 @@ from training.common.ema import WeightAverage
 from training.common.errors import CheckpointError, TrainingError
 from training.common.interrupt import Interrupted
 from training.common.prefetch import prefetch
-from training.common.schedule import learning_rate
+from training.common.schedule import set_learning_rate
+from training.common.workers import Workers
 from training.world_model.config import RunConfig
-from training.world_model.distributed import Workers, full, like, local, rejoined, shard
+from training.world_model.distributed import full, like, local, rejoined, shard
 from training.world_model.progress import RunProgress
 
 Losses = dict[str, torch.Tensor]
@@ -61,7 +62,8 @@ class Trainer:
         """One optimiser step on ``loss()["loss"]``; returns what to log."""
         began = time.monotonic()
         config = self.config
-        rate = learning_rate(
+        rate = set_learning_rate(
+            self.optimiser,
             self.progress,
             self.step,
             peak=config.learning_rate,
@@ -69,8 +71,6 @@ class Trainer:
             warmup=config.warmup_steps,
             tail=config.cosine_tail,
         )
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
         with torch.autocast(self.workers.device.type, torch.bfloat16, enabled=config.bf16):
             parts = loss()
         self.optimiser.zero_grad(set_to_none=True)
