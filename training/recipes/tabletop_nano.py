@@ -23,7 +23,7 @@ class RecipeConfig:
 
     episodes: int = 1839
     minutes: float = 74.0
-    takeover_episodes: int = 900
+    takeover_episodes: int = 1000
     """Episodes in which the policy of the first round begins the skills."""
     takeover_minutes: float = 45.0
     evaluation_episodes: int = 100
