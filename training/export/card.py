@@ -18,8 +18,8 @@ python -m training collect --out data/tabletop
 python -m training cache --dataset data/tabletop
 python -m training vla --cache data/tabletop/cache-96 --out runs/{name}
 python -m training export --checkpoint runs/{name} --out runs/{name}/bundle
-python -m training collect --out data/tabletop --first-seed 300000 --episodes 1000 --kinds.pick 0.05 --kinds.place 0.2 \\
-    --kinds.stack 0.3 --kinds.composite 0.45 --takeover.policy runs/{name}/bundle
+python -m training collect --out data/tabletop --first-seed 300000 --episodes 1000 --kinds.pick 0.05 \\
+    --kinds.place 0.2 --kinds.stack 0.3 --kinds.composite 0.45 --takeover.policy runs/{name}/bundle
 python -m training cache --dataset data/tabletop
 python -m training vla --cache data/tabletop/cache-96 --init runs/{name}/bundle --out runs/{name}-takeover \\
     --minutes 45 --learning-rate 4e-4
