@@ -61,7 +61,9 @@ def tabletop_nano(config: RecipeConfig) -> Recipe:
         cache=CacheConfig(dataset=config.dataset, workers=config.workers),
         text_encoder=text_encoder,
         train=train_config,
-        export=PolicyExportConfig(checkpoint=config.run, out=first, text_encoder=text_encoder.out),
+        export=PolicyExportConfig(
+            checkpoint=config.run, out=first, name=config.bundle.name, text_encoder=text_encoder.out
+        ),
         takeover=CollectConfig(
             out=config.dataset,
             episodes=config.takeover_episodes,
@@ -73,7 +75,9 @@ def tabletop_nano(config: RecipeConfig) -> Recipe:
         fine_tune=replace(
             train_config, out=fine_tuned, init=first, minutes=config.takeover_minutes, learning_rate=4e-4
         ),
-        export_final=PolicyExportConfig(checkpoint=fine_tuned, out=config.bundle, text_encoder=text_encoder.out),
+        export_final=PolicyExportConfig(
+            checkpoint=fine_tuned, out=config.bundle, name=config.bundle.name, text_encoder=text_encoder.out
+        ),
         evaluate=EvaluateConfig(
             bundle=config.bundle, episodes=config.evaluation_episodes, workers=config.workers, update_bundle=True
         ),

@@ -106,9 +106,7 @@ def test_chunks_are_the_policys_own_affair(contract: Contract) -> None:
         ("vocabulary.objects.9.preposition", "on", "vocabulary.bin.preposition", "on"),
     ],
 )
-def test_every_mismatch_names_both_sides(
-    contract: Contract, path: str, value: object, where: str, theirs: str
-) -> None:
+def test_every_mismatch_names_both_sides(contract: Contract, path: str, value: object, where: str, theirs: str) -> None:
     with pytest.raises(ContractMismatch) as caught:
         check_compatible(contract, changed(contract, path, value), "robot profile", "bundle nano")
     lines = [line for line in caught.value.differences if line.startswith(f"{where}:")]

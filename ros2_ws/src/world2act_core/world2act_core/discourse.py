@@ -130,7 +130,7 @@ class Chooser:
             self._find(phrase, [lambda _: True], None)
 
     def _it_as_support(self, story: Story, target: ObjectEntry, place: Place) -> ObjectEntry:
-        """"It" in "put the can on it": the last thing that something can stand on, or the last bin or plate."""
+        """ "It" in "put the can on it": the last thing that something can stand on, or the last bin or plate."""
         said = [story.focus, story.moved]
         if story.place is not None and "place" in story.place[1].supports:
             said.append(story.place[1])

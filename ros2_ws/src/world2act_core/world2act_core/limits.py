@@ -81,9 +81,7 @@ class ActionLimits:
             return []
         # An arm that is already outside comes back at the speed limit, not in one jump.
         action[where] = np.clip(inside - pose.position, self._low[where], self._high[where])
-        axes = ", ".join(
-            f"{axis} {value:.3f} m" for axis, value, hit in zip("xyz", target, moved, strict=True) if hit
-        )
+        axes = ", ".join(f"{axis} {value:.3f} m" for axis, value, hit in zip("xyz", target, moved, strict=True) if hit)
         return [LimitEvent("workspace", f"target outside the workspace: {axes}")]
 
     def _named(self, mask: NDArray[np.bool_]) -> str:

@@ -31,9 +31,7 @@ class ObjectIndex:
         self.names: frozenset[Phrase] = frozenset(name for _, name in self._names)
         self.words: frozenset[str] = frozenset(word for name in self.names for word in name)
 
-    def find(
-        self, words: Sequence[str], tiers: Iterable[Filter], like: ObjectEntry | None = None
-    ) -> list[ObjectEntry]:
+    def find(self, words: Sequence[str], tiers: Iterable[Filter], like: ObjectEntry | None = None) -> list[ObjectEntry]:
         """Objects that `words` may mean, from the first of the `tiers` (ways of use) that admits any.
 
         An exact name beats a description; like: in doubt, an object with the same last word as this one's name.
