@@ -18,6 +18,8 @@ from training.common.errors import EvaluationError
 from training.evaluation.results import Results
 from training.evaluation.rollout import Episode, EpisodeOutcome, RolloutConfig, run_episode
 from world2act_core.bundle import Bundle, BundleError, load_bundle
+from world2act_core.files import sha256_file
+from world2act_core.imagined import CodeBook, ImaginedCodesError, read_code_book
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TASK_KINDS, TaskKind
 
@@ -39,6 +41,9 @@ class EvaluateConfig:
     videos: int = 3
     """Episodes per kind of the first split that are filmed."""
     robot: str = "Panda"
+    imagined_codes: Path | None = None
+    """What a world model imagined from the same initial states (made by `training imagined-codes`), for the alignment
+    score of every episode; default: the bundle's own, if it has them."""
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     update_bundle: bool = False
     """Write the measured success into the bundle's manifest and card."""
@@ -49,10 +54,11 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     episodes = _episodes(config)
     try:
         bundle = load_bundle(config.bundle)
-    except BundleError as error:
+        _read_codes(config)
+    except (BundleError, ImaginedCodesError) as error:
         raise EvaluationError(str(error)) from error
     out = config.out or Path("runs/evaluation") / bundle.manifest.name
-    results = Results(out, policy_identity(bundle, config))
+    results = Results(out, policy_identity(bundle, config, config.imagined_codes))
     filmed = {episode for episode in episodes if _is_filmed(episode, config)}
     missing = [e for e in episodes if not results.has(e) or (e in filmed and results.film(e) is None)]
     _run(config, missing, filmed, results)
@@ -66,16 +72,24 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     return report
 
 
-def policy_identity(bundle: Bundle, config: EvaluateConfig) -> str:
-    """Hash of what decides an episode's outcome besides kind, split and seed: weights, contract, text, protocol."""
+def policy_identity(bundle: Bundle, config: EvaluateConfig, codes: Path | None = None) -> str:
+    """Hash of what decides an episode's record besides kind, split and seed: weights, contract, text, protocol, codes.
+
+    What is as it was before there were residuals leaves no trace in it, so that older results are found again.
+    """
     manifest = bundle.manifest
-    parts = {
+    rollout = asdict(config.rollout)
+    if rollout["residual"] == "on":
+        del rollout["residual"]
+    parts: dict[str, Any] = {
         "policy": manifest.files[manifest.policy_graph],
         "contract": manifest.files["contract.yaml"],
         "text": manifest.text_encoder.sha256,
-        "rollout": asdict(config.rollout),
+        "rollout": rollout,
         "robot": config.robot,
     }
+    if codes is not None:
+        parts["imagined_codes"] = sha256_file(codes)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -127,9 +141,15 @@ def _start_worker(config: EvaluateConfig) -> None:
 
     world = TabletopWorld(WorldConfig(robot=config.robot))
     policy = BundlePolicy(load_bundle(config.bundle, world.contract, "the simulated world"))
-    _worker.update(config=config, world=world, policy=policy)
+    _worker.update(config=config, world=world, policy=policy, codes=_read_codes(config))
 
 
 def _run_one(job: tuple[Episode, bool]) -> EpisodeOutcome:
     episode, record = job
-    return run_episode(_worker["world"], _worker["policy"], episode, _worker["config"].rollout, record)
+    return run_episode(
+        _worker["world"], _worker["policy"], episode, _worker["config"].rollout, record, _worker["codes"]
+    )
+
+
+def _read_codes(config: EvaluateConfig) -> CodeBook | None:
+    return None if config.imagined_codes is None else read_code_book(config.imagined_codes)

@@ -20,6 +20,7 @@ from world2act_core.compatibility import ContractMismatch, check_compatible
 from world2act_core.contract import Contract
 from world2act_core.images import fit_image
 from world2act_core.manifest import MANIFEST_NAME
+from world2act_core.residual import residual_size
 from world2act_core.text_encoder import TextEncoder
 from world2act_core.types import ActionChunk, FloatArray, Observation
 
@@ -78,20 +79,21 @@ class ResidualPolicy:
         self, observation: Observation, prompt: str, noise: FloatArray | None = None, skill_id: int = 0
     ) -> ActionChunk:
         """The base policy's chunk with its first M steps corrected."""
-        chunk = self.base.act(observation, prompt, noise, skill_id)
-        if not self.enabled:
-            return chunk
-        return self.correct(observation, chunk)
+        return self.correct(observation, self.base.act(observation, prompt, noise, skill_id))
 
     def correct(self, observation: Observation, chunk: ActionChunk) -> ActionChunk:
-        """``chunk``, an answer of the base policy to ``observation``, with the residual added."""
+        """``chunk``, an answer of the base policy to ``observation``, with the residual added, and its code."""
         begin = time.perf_counter()
         images = batched(fitted(observation, self.head.contract))
         state = torch.from_numpy(np.asarray(observation.state, np.float32))[None]
+        base = torch.from_numpy(np.asarray(chunk.actions, np.float32))[None]
         with torch.no_grad():
-            actions = self.head(images, state, torch.from_numpy(np.asarray(chunk.actions, np.float32))[None])
+            actions = self.head(images, state, base) if self.enabled else base
+            code = self.head.coder.code_of(actions)[0].numpy()
+        executed = actions[0].numpy()
+        size = residual_size(executed[: self.head.steps], chunk.actions[: self.head.steps], self.contract)
         seconds = chunk.inference_s + time.perf_counter() - begin
-        return replace(chunk, actions=actions[0].numpy(), inference_s=seconds)
+        return replace(chunk, actions=executed, code=code, residual_size=size, inference_s=seconds)
 
 
 @dataclass(frozen=True)
