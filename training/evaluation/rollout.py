@@ -63,9 +63,9 @@ class Episode:
 class EpisodeOutcome:
     """What happened. ending: finished, timeout or a planning error's code; achieved: per skill, in order.
 
-    alignment_chunks: per inference the cosine of executed and imagined code, None where nothing was imagined; None as a
-    whole when no inference has one. residual_size: mean over the inferences of the mean change of the executed steps, in
-    shares of half the contract's range; None for a policy without a residual.
+    alignment_chunks: per inference the cosine of executed and imagined code, None where nothing was imagined; None as
+    a whole when no inference has one. residual_size: mean over the inferences of the mean change of the executed steps,
+    in shares of half the contract's range; None for a policy without a residual.
     """
 
     episode: Episode

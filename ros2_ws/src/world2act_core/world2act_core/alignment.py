@@ -22,7 +22,7 @@ def cosine(first: FloatArray, second: FloatArray) -> float:
 
 
 class AlignmentTracker:
-    """Scores the chunks of one episode after another. `reason`: why the last one has none; "" past what was imagined."""
+    """Scores the chunks of one episode after another. `reason`: why the last got none; "" past what was imagined."""
 
     def __init__(self, book: CodeBook) -> None:
         self.reason = ""

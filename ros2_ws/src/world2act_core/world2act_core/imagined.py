@@ -2,8 +2,8 @@
 
 A safetensors file. One tensor per initial state, by its name ("place/seen/2000001"; see :func:`start_name`): float32
 [P, L, C] with P parts (skills in order, or one: the whole episode), L chunks per part and C entries of a code. Its
-metadata: `format` and `version`; `steps`, how many actions a chunk has; `prompts`, JSON of name -> one prompt per part;
-`whole_episode`, "true" when the one part is the episode; `action_adapter` and `video_adapter`, SHA-256 of the pair whose
+metadata: `format`, `version`; `steps`: how many actions a chunk has; `prompts`: JSON of name -> one prompt per part;
+`whole_episode`: "true" when the one part is the episode; `action_adapter`, `video_adapter`: SHA-256 of the pair whose
 codes are compared.
 """
 
