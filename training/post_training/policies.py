@@ -109,10 +109,13 @@ class BaseSource:
         return (self.folder / MANIFEST_NAME).exists()
 
     def sha256(self) -> str:
-        """Of the bundle's manifest, which holds the hash of every file; "" for a run, whose weights are hashed."""
-        from world2act_core.files import sha256_file
+        """Of the policy's graph, whatever was measured of the bundle since; "" for a run, whose weights are hashed."""
+        from world2act_core.manifest import read_manifest
 
-        return sha256_file(self.folder / MANIFEST_NAME) if self.is_bundle else ""
+        if not self.is_bundle:
+            return ""
+        manifest = read_manifest(self.folder)
+        return manifest.files[manifest.policy_graph]
 
     def open(self) -> ChunkPolicy:
         """A fresh instance of the policy; TrainingError when the folder holds none."""
@@ -121,9 +124,12 @@ class BaseSource:
             from world2act_core.policy import BundlePolicy
 
             try:
-                return BundlePolicy(load_bundle(self.folder))
+                policy = BundlePolicy(load_bundle(self.folder))
             except BundleError as error:
                 raise TrainingError(str(error)) from error
+            if policy.has_residual:
+                raise TrainingError(f"--base {self.folder} has a residual already; give the bundle of the policy alone")
+            return policy
         return self.open_checkpoint()
 
     def open_checkpoint(self) -> NanoVlaPolicy:
