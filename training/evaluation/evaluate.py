@@ -19,7 +19,7 @@ from training.evaluation.results import Results
 from training.evaluation.rollout import Episode, EpisodeOutcome, RolloutConfig, run_episode
 from world2act_core.bundle import Bundle, BundleError, load_bundle
 from world2act_core.files import sha256_file
-from world2act_core.imagined import CodeBook, ImaginedCodesError, read_code_book
+from world2act_core.imagined import ImaginedCodesError
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TASK_KINDS, TaskKind
 
@@ -54,11 +54,11 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     episodes = _episodes(config)
     try:
         bundle = load_bundle(config.bundle)
-        _read_codes(config)
+        bundle.code_book(config.imagined_codes)
     except (BundleError, ImaginedCodesError) as error:
         raise EvaluationError(str(error)) from error
     out = config.out or Path("runs/evaluation") / bundle.manifest.name
-    results = Results(out, policy_identity(bundle, config, config.imagined_codes))
+    results = Results(out, policy_identity(bundle, config))
     filmed = {episode for episode in episodes if _is_filmed(episode, config)}
     missing = [e for e in episodes if not results.has(e) or (e in filmed and results.film(e) is None)]
     _run(config, missing, filmed, results)
@@ -72,11 +72,12 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     return report
 
 
-def policy_identity(bundle: Bundle, config: EvaluateConfig, codes: Path | None = None) -> str:
+def policy_identity(bundle: Bundle, config: EvaluateConfig) -> str:
     """Hash of what decides an episode's record besides kind, split and seed: weights, contract, text, protocol, codes.
 
     What is as it was before there were residuals leaves no trace in it, so that older results are found again.
     """
+    residual = bundle.manifest.residual
     manifest = bundle.manifest
     rollout = asdict(config.rollout)
     if rollout["residual"] == "on":
@@ -88,8 +89,12 @@ def policy_identity(bundle: Bundle, config: EvaluateConfig, codes: Path | None =
         "rollout": rollout,
         "robot": config.robot,
     }
-    if codes is not None:
-        parts["imagined_codes"] = sha256_file(codes)
+    if residual is not None:
+        parts["residual"] = bundle.manifest.files[residual.fused_graph or residual.graph]
+    if config.imagined_codes is not None:
+        parts["imagined_codes"] = sha256_file(config.imagined_codes)
+    elif residual is not None and residual.imagined_codes:
+        parts["imagined_codes"] = bundle.manifest.files[residual.imagined_codes]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -140,8 +145,10 @@ def _start_worker(config: EvaluateConfig) -> None:
     from world2act_sim.world import TabletopWorld, WorldConfig
 
     world = TabletopWorld(WorldConfig(robot=config.robot))
-    policy = BundlePolicy(load_bundle(config.bundle, world.contract, "the simulated world"))
-    _worker.update(config=config, world=world, policy=policy, codes=_read_codes(config))
+    bundle = load_bundle(config.bundle, world.contract, "the simulated world")
+    policy = BundlePolicy(bundle)
+    policy.residual_on = config.rollout.residual == "on"
+    _worker.update(config=config, world=world, policy=policy, codes=bundle.code_book(config.imagined_codes))
 
 
 def _run_one(job: tuple[Episode, bool]) -> EpisodeOutcome:
@@ -149,7 +156,3 @@ def _run_one(job: tuple[Episode, bool]) -> EpisodeOutcome:
     return run_episode(
         _worker["world"], _worker["policy"], episode, _worker["config"].rollout, record, _worker["codes"]
     )
-
-
-def _read_codes(config: EvaluateConfig) -> CodeBook | None:
-    return None if config.imagined_codes is None else read_code_book(config.imagined_codes)

@@ -41,7 +41,7 @@ class Up:
     profile: Path | None = None
     """Folder that gets every measured latency when the graph ends."""
     residual: Literal["on", "off"] = "on"
-    """Whether the bundle's residual corrects the policy at first; `world2act set vla_policy residual off` switches it."""
+    """Whether the bundle's residual corrects the policy at first; `world2act set` switches it while it runs."""
     imagined_codes: Path | None = None
     """What a world model imagined, for the alignment score (default: the bundle's own)."""
     planner: Literal["grammar", "llm"] = "grammar"
