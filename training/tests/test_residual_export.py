@@ -13,22 +13,24 @@ import pytest
 from onnx import numpy_helper
 
 from training.common.errors import ExportError, TrainingError
-from training.evaluation.evaluate import EvaluateConfig, policy_identity
+from training.evaluation.evaluate import EvaluateConfig, evaluate, policy_identity
+from training.evaluation.rollout import RolloutConfig
 from training.evaluation.update import update_bundle
-from training.export import residual as exporting
+from training.export import policy as policies
+from training.export import residual as residuals
 from training.export import residual_parity
 from training.export.join import PREFIX, join_graphs
-from training.export.policy import PolicyExportConfig, export_policy
 from training.export.residual import ResidualExportConfig, export_residual
-from training.export.residual_graph import export_residual_graph
 from training.post_training.codes import ImaginedCodesConfig, write_imagined_codes
 from training.post_training.frozen import module_hash
+from training.post_training.initial_states import StartsConfig
 from training.post_training.load import load_residual
 from training.post_training.policies import BaseSource, ResidualPolicy
 from training.post_training.residual import ResidualHead
 from training.tests.synthetic_post_training import imagined_run, tiny_vla_run
 from training.tests.synthetic_residual import adapters_run, residual_run
 from training.tests.synthetic_run import TEXT_ENCODER
+from training.vla.model import NanoVla
 from world2act_core.bundle import load_bundle
 from world2act_core.files import sha256_file
 from world2act_core.imagined import ImaginedCodesError
@@ -42,12 +44,34 @@ VARIANTS = [{"variant": "action"}, {"variant": "latent"}, {"variant": "latent", 
 PROMPT = "pick up the red cube"
 
 
+def once(export: Callable[..., None]) -> Callable[..., None]:
+    """Equal weights go through torch's exporter once: that is what takes time."""
+    graphs: dict[str, bytes] = {}
+
+    def remembered(module: NanoVla | ResidualHead, path: Path) -> None:
+        key = module_hash(module) + repr((module.config, module.contract))
+        if key not in graphs:
+            export(module, path)
+            graphs[key] = path.read_bytes()
+        path.write_bytes(graphs[key])
+
+    return remembered
+
+
+@pytest.fixture(scope="module", autouse=True)
+def exported_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policies, "export_graph", once(policies.export_graph))
+        patch.setattr(residuals, "export_residual_graph", once(residuals.export_residual_graph))
+        yield
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of an untrained policy."""
     root = tmp_path_factory.mktemp("base")
-    out = root / "models" / "tiny"
-    export_policy(PolicyExportConfig(tiny_vla_run(root / "run"), out, "tiny", text_encoder=TEXT_ENCODER, samples=2))
+    out, run = root / "models" / "tiny", tiny_vla_run(root / "run")
+    policies.export_policy(policies.PolicyExportConfig(run, out, "tiny", text_encoder=TEXT_ENCODER, samples=2))
     return out
 
 
@@ -55,30 +79,17 @@ Export = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
-def export(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Export]:
-    """Make a residual and export it; keywords go to the residual, ``options`` to the export.
-
-    Equal weights go through torch's exporter once: that is what takes time.
-    """
-    graphs: dict[str, bytes] = {}
-
-    def once(head: ResidualHead, path: Path) -> None:
-        key = module_hash(head) + repr((head.config, head.contract))
-        if key not in graphs:
-            export_residual_graph(head, path)
-            graphs[key] = path.read_bytes()
-        path.write_bytes(graphs[key])
+def export(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Make a residual and export it; keywords go to the residual, ``options`` to the export."""
 
     def make(options: dict[str, object] | None = None, base_hash: str = "", **changes: object) -> Path:
         root = tmp_path_factory.mktemp("residual")
         known = base_hash or sha256_file(base / "policy.onnx")
-        residual_run(root / "run", known, **{"bound": (0.5,), **changes})  # type: ignore[arg-type]
-        values: dict[str, object] = {"base": base, "cache": root, "samples": 4, **(options or {})}
-        return export_residual(ResidualExportConfig(run=root / "run", out=root / "out", **values))  # type: ignore[arg-type]
+        residual_run(root / "run", known, **{"bound": (0.5,), "stirred": 0.3, **changes})  # type: ignore[arg-type]
+        values: dict[str, object] = {"base": base, "out": root / "out", "cache": root, "samples": 4, **(options or {})}
+        return export_residual(ResidualExportConfig(run=root / "run", **values))  # type: ignore[arg-type]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(exporting, "export_residual_graph", once)
-        yield make
+    return make
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +142,7 @@ def test_one_graph_or_two_is_the_same(corrected: Path) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_residual_of_zero_is_the_policy_bit_for_bit(base: Path, export: Export, variant: dict[str, str]) -> None:
-    out = export(stirred=0.3, **variant)
+    out = export(**variant)
     moved = BundlePolicy(load_bundle(out))
     assert moved.act(observations(1)[0], PROMPT).residual_size > 0.001
     # The same graphs with the last layer as it is before training: nothing but zeros.
@@ -186,6 +197,25 @@ def test_results_of_policy_and_residual_are_told_apart(base: Path, corrected: Pa
     assert len(found) == 4
 
 
+def test_an_evaluation_records_score_and_size(export: Export, tmp_path: Path) -> None:
+    adapters_run(tmp_path / "adapters")
+    imagined_run(tmp_path / "imagined", 1, shard_size=1, starts=StartsConfig(kinds=("pick",), first_seed=0))
+    path = write_imagined_codes(ImaginedCodesConfig(tmp_path / "imagined", tmp_path / "adapters", tmp_path / "codes"))
+    config = EvaluateConfig(
+        bundle=export({"imagined_codes": path}), out=tmp_path / "out", kinds=("pick",), episodes=1, workers=1, videos=0,
+        rollout=RolloutConfig(skill_seconds=1.5, done_threshold=1.1),
+    )  # fmt: skip
+    (on,) = evaluate(config)["episodes"]
+    (off,) = evaluate(replace(config, rollout=replace(config.rollout, residual="off")))["episodes"]
+    assert on["residual_size"] > 0.01 and off["residual_size"] == 0.0
+    for row in (on, off):
+        scores = row["alignment_chunks"]  # three chunks were imagined
+        assert len(scores) == row["inferences"] > 3 and None not in scores[:3] and set(scores[3:]) == {None}
+        assert row["alignment"] == pytest.approx(sum(scores[:3]) / 3) and -1 <= row["alignment"] <= 1
+    assert on["alignment_chunks"][0] != off["alignment_chunks"][0]
+    assert len((tmp_path / "out" / "episodes.jsonl").read_text().splitlines()) == 2
+
+
 def test_a_residual_of_another_policy_needs_a_word(export: Export) -> None:
     with pytest.raises(ExportError, match=r"with hash cccccccccccc .*give that one as --base, or say --any-base"):
         export(base_hash="c" * 64)
@@ -204,13 +234,13 @@ def test_a_run_is_exported_on_the_way_and_known_by_its_weights(base: Path, expor
     assert bundle.text_encoder_path.resolve() == TEXT_ENCODER.resolve()
 
 
-def test_refusals(corrected: Path, export: Export) -> None:
+def test_refusals(base: Path, corrected: Path, export: Export) -> None:
     with pytest.raises(ExportError, match=r"robot: policy .* has Panda, residual .* has UR5e"):
         export(contract=tabletop_contract("UR5e", image_size=32))
     with pytest.raises(ExportError, match="has a residual already"):
         export({"base": corrected})
     with pytest.raises(ExportError, match="is the policy's own bundle"):
-        export({"base": corrected, "out": corrected})
+        export({"base": base, "out": base})
     with pytest.raises(TrainingError, match="has a residual already"):
         BaseSource(corrected, TEXT_ENCODER).open()
 
@@ -272,8 +302,8 @@ def test_imagined_codes_travel_with_the_bundle(base: Path, export: Export, tmp_p
     bundle = load_bundle(export({"imagined_codes": path}))
     book = bundle.code_book()
     assert book is not None and len(book.starts) == 3 and book.size == 32
-    name, start = next(iter(book.starts.items()))
-    assert name.startswith("pick/seen/200000") and start.codes.shape == (1, 3, 32)
+    start = book.starts["pick/seen/2000000"]
+    assert start.codes.shape == (1, 3, 32) and start.prompts[0].startswith("pick up the ")
     adapters_run(tmp_path / "others", seed=1)
     other = write_imagined_codes(ImaginedCodesConfig(tmp_path / "imagined", tmp_path / "others", tmp_path / "o"))
     with pytest.raises(ExportError, match=r"export both with the adapters of one"):
