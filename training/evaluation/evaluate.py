@@ -18,6 +18,8 @@ from training.common.errors import EvaluationError
 from training.evaluation.results import Results
 from training.evaluation.rollout import Episode, EpisodeOutcome, RolloutConfig, run_episode
 from world2act_core.bundle import Bundle, BundleError, load_bundle
+from world2act_core.files import sha256_file
+from world2act_core.imagined import ImaginedCodesError
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TASK_KINDS, TaskKind
 
@@ -39,6 +41,9 @@ class EvaluateConfig:
     videos: int = 3
     """Episodes per kind of the first split that are filmed."""
     robot: str = "Panda"
+    imagined_codes: Path | None = None
+    """What a world model imagined from the same initial states (made by `training imagined-codes`), for the alignment
+    score of every episode; default: the bundle's own, if it has them."""
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     update_bundle: bool = False
     """Write the measured success into the bundle's manifest and card."""
@@ -49,7 +54,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     episodes = _episodes(config)
     try:
         bundle = load_bundle(config.bundle)
-    except BundleError as error:
+        bundle.code_book(config.imagined_codes)
+    except (BundleError, ImaginedCodesError) as error:
         raise EvaluationError(str(error)) from error
     out = config.out or Path("runs/evaluation") / bundle.manifest.name
     results = Results(out, policy_identity(bundle, config))
@@ -67,15 +73,28 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def policy_identity(bundle: Bundle, config: EvaluateConfig) -> str:
-    """Hash of what decides an episode's outcome besides kind, split and seed: weights, contract, text, protocol."""
+    """Hash of what decides an episode's record besides kind, split and seed: weights, contract, text, protocol, codes.
+
+    What is as it was before there were residuals leaves no trace in it, so that older results are found again.
+    """
+    residual = bundle.manifest.residual
     manifest = bundle.manifest
-    parts = {
+    rollout = asdict(config.rollout)
+    if rollout["residual"] == "on":
+        del rollout["residual"]
+    parts: dict[str, Any] = {
         "policy": manifest.files[manifest.policy_graph],
         "contract": manifest.files["contract.yaml"],
         "text": manifest.text_encoder.sha256,
-        "rollout": asdict(config.rollout),
+        "rollout": rollout,
         "robot": config.robot,
     }
+    if residual is not None:
+        parts["residual"] = bundle.manifest.files[residual.fused_graph or residual.graph]
+    if config.imagined_codes is not None:
+        parts["imagined_codes"] = sha256_file(config.imagined_codes)
+    elif residual is not None and residual.imagined_codes:
+        parts["imagined_codes"] = bundle.manifest.files[residual.imagined_codes]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -126,10 +145,14 @@ def _start_worker(config: EvaluateConfig) -> None:
     from world2act_sim.world import TabletopWorld, WorldConfig
 
     world = TabletopWorld(WorldConfig(robot=config.robot))
-    policy = BundlePolicy(load_bundle(config.bundle, world.contract, "the simulated world"))
-    _worker.update(config=config, world=world, policy=policy)
+    bundle = load_bundle(config.bundle, world.contract, "the simulated world")
+    policy = BundlePolicy(bundle)
+    policy.residual_on = config.rollout.residual == "on"
+    _worker.update(config=config, world=world, policy=policy, codes=bundle.code_book(config.imagined_codes))
 
 
 def _run_one(job: tuple[Episode, bool]) -> EpisodeOutcome:
     episode, record = job
-    return run_episode(_worker["world"], _worker["policy"], episode, _worker["config"].rollout, record)
+    return run_episode(
+        _worker["world"], _worker["policy"], episode, _worker["config"].rollout, record, _worker["codes"]
+    )

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.policy import ChunkPolicy
+from training.evaluation.watch import ChunkWatch
 from world2act_core.chunks import ChunkSampler
 from world2act_core.grammar import GrammarPlanner
+from world2act_core.imagined import CodeBook, start_name
 from world2act_core.limits import ActionLimits, WorkspaceBox
 from world2act_core.plan import PlanError
 from world2act_core.pose import apply_action
@@ -39,6 +41,8 @@ class RolloutConfig:
     blend_seconds: float = 0.0
     wording: Literal["heldout", "train"] = "heldout"
     """Which instruction templates are drawn from."""
+    residual: Literal["on", "off"] = "on"
+    """Whether a bundle's residual head corrects the policy; bundles without one are not affected."""
     prompts: Literal["paraphrase", "planner"] = "paraphrase"
     """What the policy reads. "paraphrase": each skill in the drawn wording, word for word, the skills' order given.
     "planner": the grammar planner splits the instruction and writes canonical prompts, as the ROS graph does."""
@@ -57,7 +61,12 @@ class Episode:
 
 @dataclass(frozen=True)
 class EpisodeOutcome:
-    """What happened. ending: finished, timeout or a planning error's code; achieved: per skill, in order."""
+    """What happened. ending: finished, timeout or a planning error's code; achieved: per skill, in order.
+
+    alignment_chunks: per inference the cosine of executed and imagined code, None where nothing was imagined; None as
+    a whole when no inference has one. residual_size: mean over the inferences of the mean change of the executed steps,
+    in shares of half the contract's range; None for a policy without a residual.
+    """
 
     episode: Episode
     instruction: str
@@ -69,6 +78,14 @@ class EpisodeOutcome:
     inferences: int
     limited: int
     frames: list[NDArray[np.uint8]] = field(default_factory=list, repr=False)
+    alignment_chunks: tuple[float | None, ...] | None = None
+    residual_size: float | None = None
+
+    @property
+    def alignment(self) -> float | None:
+        """Mean cosine over the inferences that have one; None when none has."""
+        known = [score for score in self.alignment_chunks or () if score is not None]
+        return float(np.mean(known)) if known else None
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the pictures."""
@@ -85,13 +102,25 @@ class EpisodeOutcome:
             "seconds": round(self.seconds, 1),
             "inferences": self.inferences,
             "limited": self.limited,
+            "alignment": self.alignment,
+            "alignment_chunks": None if self.alignment_chunks is None else list(self.alignment_chunks),
+            "residual_size": self.residual_size,
         }
 
 
 def run_episode(
-    world: TabletopWorld, policy: ChunkPolicy, episode: Episode, config: RolloutConfig, record: bool = False
+    world: TabletopWorld,
+    policy: ChunkPolicy,
+    episode: Episode,
+    config: RolloutConfig,
+    record: bool = False,
+    codes: CodeBook | None = None,
 ) -> EpisodeOutcome:
-    """Run one episode; with ``record`` every control period is also filmed (both cameras side by side)."""
+    """Run one episode.
+
+    record: also film every control period (both cameras side by side). codes: what a world model imagined, to compare
+    with what is executed.
+    """
     perturbation = SPLITS[episode.split]
     unseen = perturbation.unseen_category
     task = sample_task(episode.kind, episode.seed, config.wording, unseen)
@@ -102,7 +131,9 @@ def run_episode(
     except PlanError as error:
         achieved = (False,) * len(names)
         return EpisodeOutcome(episode, task.instruction, names, False, achieved, str(error.code), 0.0, 0, 0)
-    run = _Run(world, policy, skills, prompts, EpisodeJudge(world, task.skills), config)
+    canonical = tuple(skill.prompt_in(EXTENDED_VOCABULARY) for skill in skills)
+    watch = ChunkWatch(start_name(episode.kind, episode.split, episode.seed), canonical, codes)
+    run = _Run(world, policy, skills, prompts, EpisodeJudge(world, task.skills), config, watch)
     ending = run.to_the_end(record)
     return EpisodeOutcome(
         episode,
@@ -115,6 +146,8 @@ def run_episode(
         run.inferences,
         run.limited,
         run.frames,
+        watch.alignment_chunks(),
+        watch.residual_size(),
     )
 
 
@@ -140,6 +173,7 @@ class _Run:
         prompts: tuple[str, ...],
         judge: EpisodeJudge,
         config: RolloutConfig,
+        watch: ChunkWatch,
     ) -> None:
         contract = policy.contract
         self.judge = judge
@@ -155,6 +189,7 @@ class _Run:
         self._limits = ActionLimits.from_contract(contract, box)
         self._every = config.execute_steps or contract.execute_steps
         self._last: ArmTarget | None = None
+        self._watch = watch
 
     def to_the_end(self, record: bool) -> str:
         """Run until the sequencer is finished or times out; returns which."""
@@ -176,6 +211,7 @@ class _Run:
         index = self._sequencer.index
         chunk = self._policy.act(observation, self._prompts[index], skill_id=index)
         self.inferences += 1
+        self._watch.see(chunk, index)
         self._chunks.push(chunk)
         return self._sequencer.update(chunk.done, observation.time_s)
 

@@ -63,7 +63,8 @@ class GraphOptions:
     """What people choose when they start a graph.
 
     robot: robosuite's name of the arm (sim). provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
-    planner: "grammar", or "llm" with the llm_* parameters of skill_planner.
+    planner: "grammar", or "llm" with the llm_* parameters of skill_planner. residual: "on" or "off" at the start;
+    imagined_codes: file that the alignment score compares with, "" for the bundle's own.
     """
 
     bundle: str = DEFAULT_BUNDLE
@@ -80,6 +81,8 @@ class GraphOptions:
     llm_api_key_variable: str = "OPENAI_API_KEY"
     llm_timeout: float = 20.0
     llm_cache: str = ""
+    residual: str = "on"
+    imagined_codes: str = ""
 
 
 def fastdds_profile() -> Path:
@@ -115,13 +118,21 @@ def _planner_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
     }  # fmt: skip
 
 
+def _policy_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
+    """How vla_policy runs the bundle."""
+    return {
+        "provider": options.provider, "threads": options.threads, "residual": options.residual == "on",
+        "imagined_codes": options.imagined_codes,
+    }  # fmt: skip
+
+
 def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
     """The graph of a kind. "real" is the same graph without the simulator: the robot's driver takes its place."""
     common: dict[str, ParameterValue] = {"lockstep": options.lockstep, "profile_path": options.profile_path}
     bundle: dict[str, ParameterValue] = {**common, "bundle": options.bundle}
     nodes = [
         NodeSpec("camera_ingest", "camera_ingest", bundle),
-        NodeSpec("vla_policy", "vla_policy", {**bundle, "provider": options.provider, "threads": options.threads}),
+        NodeSpec("vla_policy", "vla_policy", {**bundle, **_policy_parameters(options)}),
         NodeSpec("arm_commander", "arm_commander", bundle),
         # Last, so that an instruction is accepted only when everything that carries it out is there.
         NodeSpec("skill_planner", "skill_planner", {**bundle, **_planner_parameters(options)}),
