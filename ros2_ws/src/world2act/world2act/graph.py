@@ -63,7 +63,7 @@ class GraphOptions:
     """What people choose when they start a graph.
 
     robot: robosuite's name of the arm (sim). provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
-    planner: "grammar", or "llm" with the llm_* parameters of skill_planner.
+    planner: "grammar", or "llm" with the llm_* parameters of skill_planner. monitor: "auto", "off", "warn" or "retry".
     """
 
     bundle: str = DEFAULT_BUNDLE
@@ -80,6 +80,7 @@ class GraphOptions:
     llm_api_key_variable: str = "OPENAI_API_KEY"
     llm_timeout: float = 20.0
     llm_cache: str = ""
+    monitor: str = "auto"
 
 
 def fastdds_profile() -> Path:
@@ -107,11 +108,11 @@ def graph_environment(domain: int | None = None, base: Mapping[str, str] = os.en
 def _planner_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
     """What skill_planner has to know; nothing about a language model unless one is to plan."""
     if options.planner != "llm":
-        return {"planner": options.planner}
+        return {"planner": options.planner, "monitor": options.monitor}
     return {
         "planner": "llm", "llm_base_url": options.llm_base_url, "llm_model": options.llm_model,
         "llm_api_key_variable": options.llm_api_key_variable, "llm_timeout": options.llm_timeout,
-        "llm_cache": options.llm_cache,
+        "llm_cache": options.llm_cache, "monitor": options.monitor,
     }  # fmt: skip
 
 

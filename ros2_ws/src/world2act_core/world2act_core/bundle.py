@@ -13,17 +13,22 @@ from world2act_core.files import sha256_file
 from world2act_core.manifest import CONTRACT_NAME, MANIFEST_NAME, BundleError, Manifest, read_manifest
 from world2act_core.manifest import SplitMetric as SplitMetric
 from world2act_core.manifest import write_manifest as write_manifest
+from world2act_core.monitor_config import MonitorConfig, monitor_of
 from world2act_core.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A verified bundle. sha256: of its manifest, which holds those of all files, so it names the whole content."""
+    """A verified bundle. sha256: of its manifest, which holds those of all files, so it names the whole content.
+
+    monitor: None when the bundle has none.
+    """
 
     path: Path
     manifest: Manifest
     contract: Contract
     sha256: str
+    monitor: MonitorConfig | None = None
 
     @property
     def graph_path(self) -> Path:
@@ -54,7 +59,8 @@ def load_bundle(path: str | Path, expected: Contract | None = None, expected_nam
     """Open and verify the bundle in folder `path`.
 
     expected: the contract of the robot or world it is for. Raises BundleError (missing or changed file, unreadable
-    manifest or contract) or ContractMismatch (the bundle was made for another robot, other cameras, ...).
+    manifest, contract or monitor, monitor of other weights) or ContractMismatch (the bundle was made for another robot,
+    other cameras, ...).
     """
     root = Path(path)
     manifest = read_manifest(root)
@@ -66,7 +72,7 @@ def load_bundle(path: str | Path, expected: Contract | None = None, expected_nam
         raise BundleError(f"bundle {root}: {error}") from error
     if expected is not None:
         check_compatible(expected, contract, expected_name, f"bundle {manifest.name}")
-    return Bundle(root, manifest, contract, sha256_file(root / MANIFEST_NAME))
+    return Bundle(root, manifest, contract, sha256_file(root / MANIFEST_NAME), monitor_of(root, manifest))
 
 
 def _verify(folder: Path, expected: Mapping[str, str], bundle: Path) -> None:

@@ -36,6 +36,8 @@ class Evaluate:
     """Run this many episodes of each kind a second time and compare every picture and command bit for bit."""
     compare: Path | None = None
     """episodes.jsonl of `python -m training evaluate --rollout.prompts planner`: adds a paired test per kind."""
+    monitor: Literal["auto", "off", "warn", "retry"] = "auto"
+    """What an alarm of the bundle's monitor does; see `world2act up`."""
     domain: int | None = None
     """ROS domain. Default: ROS_DOMAIN_ID, or 0."""
     output: Path = Path("runs/graph-evaluation")
@@ -51,7 +53,7 @@ class Evaluate:
             raise GraphError(f"--compare {self.compare}: no such file; make it with `python -m training evaluate`")
         prepare_environment(check_domain(self.domain))
         console = Console()
-        options = GraphOptions(bundle=check_bundle(self.bundle), lockstep=True)
+        options = GraphOptions(bundle=check_bundle(self.bundle), lockstep=True, monitor=self.monitor)
         with Supervisor(build_graph("sim", options), self.output) as supervisor:
             with console.status("starting five nodes") as status:
                 supervisor.bring_up(lambda name, state: status.update(f"{name}: {state}"))
