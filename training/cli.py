@@ -54,6 +54,12 @@ COMMANDS: dict[str, Command] = {
     ),
     "export": Command("training.export.policy", "PolicyExportConfig", "export_policy", "checkpoint to a policy bundle"),
     "evaluate": Command("training.evaluation.evaluate", "EvaluateConfig", "evaluate", "measure a bundle in simulation"),
+    "calibrate-monitor": Command(
+        "training.monitoring.calibrate",
+        "CalibrateMonitorConfig",
+        "calibrate_monitor",
+        "threshold of the run-time monitor from evaluated episodes",
+    ),
     "world-model-vae": Command(
         "training.world_model.train_vae", "VaeTrainConfig", "train_vae", "train the causal video VAE"
     ),

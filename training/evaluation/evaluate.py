@@ -18,6 +18,8 @@ from training.common.errors import EvaluationError
 from training.evaluation.results import Results
 from training.evaluation.rollout import Episode, EpisodeOutcome, RolloutConfig, run_episode
 from world2act_core.bundle import Bundle, BundleError, load_bundle
+from world2act_core.monitor import MonitorError, monitor_mode
+from world2act_core.monitor_config import MONITOR_NAME
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TASK_KINDS, TaskKind
 
@@ -49,7 +51,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     episodes = _episodes(config)
     try:
         bundle = load_bundle(config.bundle)
-    except BundleError as error:
+        monitor_mode(config.rollout.monitor, bundle.monitor)
+    except (BundleError, MonitorError) as error:
         raise EvaluationError(str(error)) from error
     out = config.out or Path("runs/evaluation") / bundle.manifest.name
     results = Results(out, policy_identity(bundle, config))
@@ -67,15 +70,22 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def policy_identity(bundle: Bundle, config: EvaluateConfig) -> str:
-    """Hash of what decides an episode's outcome besides kind, split and seed: weights, contract, text, protocol."""
+    """Hash of what decides an episode's outcome besides kind, split and seed: weights, contract, text, protocol.
+
+    A monitor that watches is part of it; without one the hash is that of earlier results, which are found again.
+    """
     manifest = bundle.manifest
-    parts = {
+    rollout = {name: value for name, value in asdict(config.rollout).items() if name != "monitor"}
+    parts: dict[str, Any] = {
         "policy": manifest.files[manifest.policy_graph],
         "contract": manifest.files["contract.yaml"],
         "text": manifest.text_encoder.sha256,
-        "rollout": asdict(config.rollout),
+        "rollout": rollout,
         "robot": config.robot,
     }
+    mode = monitor_mode(config.rollout.monitor, bundle.monitor)
+    if mode != "off":
+        parts["monitor"] = [mode, manifest.files[MONITOR_NAME]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -132,4 +142,5 @@ def _start_worker(config: EvaluateConfig) -> None:
 
 def _run_one(job: tuple[Episode, bool]) -> EpisodeOutcome:
     episode, record = job
-    return run_episode(_worker["world"], _worker["policy"], episode, _worker["config"].rollout, record)
+    policy = _worker["policy"]
+    return run_episode(_worker["world"], policy, episode, _worker["config"].rollout, record, policy.bundle.monitor)

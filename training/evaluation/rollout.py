@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.policy import ChunkPolicy
+from training.evaluation.scores import ScoreLog
 from world2act_core.chunks import ChunkSampler
 from world2act_core.grammar import GrammarPlanner
 from world2act_core.limits import ActionLimits, WorkspaceBox
+from world2act_core.monitor import SkillMonitor, chunk_score, monitor_mode
+from world2act_core.monitor_config import MonitorConfig
 from world2act_core.plan import PlanError
 from world2act_core.pose import apply_action
 from world2act_core.sequencer import SkillSequencer
@@ -42,6 +45,9 @@ class RolloutConfig:
     prompts: Literal["paraphrase", "planner"] = "paraphrase"
     """What the policy reads. "paraphrase": each skill in the drawn wording, word for word, the skills' order given.
     "planner": the grammar planner splits the instruction and writes canonical prompts, as the ROS graph does."""
+    monitor: Literal["auto", "off", "warn", "retry"] = "auto"
+    """What an alarm of the bundle's monitor does: nothing, only count (warn), or start the skill again and in the end
+    stop (retry). auto: retry if the bundle has an enabled monitor, else off, as in the ROS graph."""
     workspace_low: tuple[float, float, float] = (-0.2, -0.8, -0.25)
     workspace_high: tuple[float, float, float] = (1.0, 0.8, 1.0)
 
@@ -57,7 +63,9 @@ class Episode:
 
 @dataclass(frozen=True)
 class EpisodeOutcome:
-    """What happened. ending: finished, timeout or a planning error's code; achieved: per skill, in order."""
+    """What happened. ending: finished, timeout, stopped (by the monitor) or a planning error's code; achieved: per
+    skill, in order; retries: how often the monitor had a skill started again; alarms: chunks at which it saw cause to.
+    """
 
     episode: Episode
     instruction: str
@@ -69,6 +77,9 @@ class EpisodeOutcome:
     inferences: int
     limited: int
     frames: list[NDArray[np.uint8]] = field(default_factory=list, repr=False)
+    retries: int = 0
+    alarms: int = 0
+    scores: ScoreLog = field(default_factory=ScoreLog, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the pictures."""
@@ -85,13 +96,24 @@ class EpisodeOutcome:
             "seconds": round(self.seconds, 1),
             "inferences": self.inferences,
             "limited": self.limited,
+            "retries": self.retries,
+            "alarms": self.alarms,
+            **self.scores.to_json(),
         }
 
 
 def run_episode(
-    world: TabletopWorld, policy: ChunkPolicy, episode: Episode, config: RolloutConfig, record: bool = False
+    world: TabletopWorld,
+    policy: ChunkPolicy,
+    episode: Episode,
+    config: RolloutConfig,
+    record: bool = False,
+    monitor: MonitorConfig | None = None,
 ) -> EpisodeOutcome:
-    """Run one episode; with ``record`` every control period is also filmed (both cameras side by side)."""
+    """Run one episode; with ``record`` every control period is also filmed (both cameras side by side).
+
+    monitor: the bundle's, if it has one. Raises MonitorError when ``config.monitor`` asks for one that is not there.
+    """
     perturbation = SPLITS[episode.split]
     unseen = perturbation.unseen_category
     task = sample_task(episode.kind, episode.seed, config.wording, unseen)
@@ -102,7 +124,7 @@ def run_episode(
     except PlanError as error:
         achieved = (False,) * len(names)
         return EpisodeOutcome(episode, task.instruction, names, False, achieved, str(error.code), 0.0, 0, 0)
-    run = _Run(world, policy, skills, prompts, EpisodeJudge(world, task.skills), config)
+    run = _Run(world, policy, skills, prompts, EpisodeJudge(world, task.skills), config, monitor)
     ending = run.to_the_end(record)
     return EpisodeOutcome(
         episode,
@@ -115,6 +137,9 @@ def run_episode(
         run.inferences,
         run.limited,
         run.frames,
+        run.sequencer.total_retries,
+        run.alarms,
+        run.scores,
     )
 
 
@@ -140,16 +165,28 @@ class _Run:
         prompts: tuple[str, ...],
         judge: EpisodeJudge,
         config: RolloutConfig,
+        monitor: MonitorConfig | None,
     ) -> None:
         contract = policy.contract
         self.judge = judge
         self.frames: list[NDArray[np.uint8]] = []
         self.inferences = 0
         self.limited = 0
+        self.alarms = 0
+        self.scores = ScoreLog()
         self._world = world
         self._policy = policy
         self._prompts = prompts
-        self._sequencer = SkillSequencer(skills, config.done_threshold, config.consecutive, config.skill_seconds)
+        mode = monitor_mode(config.monitor, monitor)
+        self._score = monitor.score if monitor is not None else "alignment_score"
+        self.sequencer = SkillSequencer(
+            skills,
+            config.done_threshold,
+            config.consecutive,
+            config.skill_seconds,
+            SkillMonitor(monitor) if monitor is not None and mode != "off" else None,
+            acts=mode == "retry",
+        )
         self._chunks = ChunkSampler(contract, config.blend_seconds)
         box = WorkspaceBox(config.workspace_low, config.workspace_high)
         self._limits = ActionLimits.from_contract(contract, box)
@@ -157,12 +194,12 @@ class _Run:
         self._last: ArmTarget | None = None
 
     def to_the_end(self, record: bool) -> str:
-        """Run until the sequencer is finished or times out; returns which."""
+        """Run until the sequencer is finished, times out or is stopped; returns which."""
         tick = 0
         while True:
             if tick % self._every == 0:
                 status = self._infer()
-                if status in ("finished", "timeout"):
+                if status in ("finished", "timeout", "stopped"):
                     return status
             if record:
                 images = self._world.render()
@@ -173,11 +210,14 @@ class _Run:
 
     def _infer(self) -> str:
         observation = self._world.observe(render=True).as_observation()
-        index = self._sequencer.index
-        chunk = self._policy.act(observation, self._prompts[index], skill_id=index)
+        attempt = self.sequencer.number
+        chunk = self._policy.act(observation, self._prompts[self.sequencer.index], skill_id=attempt)
         self.inferences += 1
+        self.scores.see(chunk, attempt)
         self._chunks.push(chunk)
-        return self._sequencer.update(chunk.done, observation.time_s)
+        status = self.sequencer.update(chunk.done, observation.time_s, chunk_score(chunk, self._score))
+        self.alarms += self.sequencer.alarm
+        return status
 
     def _target(self) -> ArmTarget:
         pose = self._world.eef_pose()

@@ -90,8 +90,9 @@ class GoalRun:
     @property
     def score(self) -> float:
         """Mean of the monitored score over the last chunks of the current attempt; NaN while it is unknown."""
-        fed = self.monitor is not None and self.monitor.skill == self._sequencer.number
-        return self.monitor.mean if self.monitor is not None and fed else math.nan
+        if self.monitor is None or self.monitor.running.skill != self._sequencer.number:
+            return math.nan
+        return self.monitor.running.mean
 
     @property
     def alarm(self) -> bool:

@@ -26,11 +26,46 @@ class MonitorError(ValueError):
     """A monitor was asked for that the bundle does not have; the message says why and what to do."""
 
 
-class SkillMonitor:
-    """Watches one skill after the other, as `config` says.
+class RunningScore:
+    """Mean of the last `window` known scores of one skill after the other; a score that is not finite is unknown.
 
-    A score that is not finite is unknown: it raises no alarm, and the mean is of the known ones.
+    Calibration and monitor both go through here, so that the threshold is compared with what it was chosen for.
     """
+
+    def __init__(self, window: int, minimum_chunks: int) -> None:
+        self.skill: int | None = None
+        """The skill that was fed last."""
+        self._minimum = minimum_chunks
+        self._scores: deque[float] = deque(maxlen=window)
+        self._known = 0
+
+    @property
+    def mean(self) -> float:
+        """The mean, in the score's unit; NaN before the skill's first known score."""
+        return sum(self._scores) / len(self._scores) if self._scores else math.nan
+
+    @property
+    def count(self) -> int:
+        """How many scores the mean is of."""
+        return len(self._scores)
+
+    def feed(self, skill: int, score: float) -> float:
+        """Take the score of one chunk; another `skill` starts anew.
+
+        Returns the mean, or NaN when there is nothing to judge: this score is unknown, or too few came before it.
+        """
+        if skill != self.skill:
+            self.skill, self._known = skill, 0
+            self._scores.clear()
+        if not math.isfinite(score):
+            return math.nan
+        self._scores.append(score)
+        self._known += 1
+        return self.mean if self._known >= self._minimum else math.nan
+
+
+class SkillMonitor:
+    """Watches one skill after the other, as `config` says. What is not known raises no alarm."""
 
     def __init__(self, config: MonitorConfig) -> None:
         if config.threshold is None:
@@ -39,42 +74,25 @@ class SkillMonitor:
         # Scores that are good when small are watched with their sign changed, so that an alarm is always "below".
         self._sign = 1.0 if config.alarm_when == "below" else -1.0
         self._limit = self._sign * config.threshold
-        self._scores: deque[float] = deque(maxlen=config.window)
-        self._known = 0
-        self._skill: int | None = None
+        self.running = RunningScore(config.window, config.minimum_chunks)
         self._alarm = False
-
-    @property
-    def mean(self) -> float:
-        """Mean of the last known scores of the skill that was fed last, in the score's unit; NaN before the first."""
-        return sum(self._scores) / len(self._scores) if self._scores else math.nan
-
-    @property
-    def skill(self) -> int | None:
-        """The skill that was fed last."""
-        return self._skill
 
     def explain(self) -> str:
         """The mean and the threshold in words."""
         config = self.config
         return (
-            f"its {config.score.replace('_', ' ')} was {self.mean:.3f} on average over the last {len(self._scores)} "
-            f"chunk(s), and the alarm is for {config.alarm_when} {config.threshold:.3f}"
+            f"its {config.score.replace('_', ' ')} was {self.running.mean:.3f} on average over the last "
+            f"{self.running.count} chunk(s), and the alarm is for {config.alarm_when} {config.threshold:.3f}"
         )
 
     def feed(self, skill: int, score: float) -> Verdict:
         """Take the score of one chunk. skill: whatever identifies the skill and its attempt; a new one starts anew."""
-        if skill != self._skill:
-            self._skill, self._known, self._alarm = skill, 0, False
-            self._scores.clear()
-        if not math.isfinite(score):
-            return "ok"
-        self._scores.append(score)
-        self._known += 1
-        if self._known < self.config.minimum_chunks:
+        self._alarm = self._alarm and skill == self.running.skill
+        mean = self.running.feed(skill, score)
+        if math.isnan(mean):
             return "ok"
         margin = self.config.hysteresis if self._alarm else 0.0
-        self._alarm = self._sign * self.mean < self._limit + margin
+        self._alarm = self._sign * mean < self._limit + margin
         return "alarm" if self._alarm else "ok"
 
 
@@ -92,7 +110,8 @@ def monitor_mode(asked: str, monitor: MonitorConfig | None) -> MonitorMode:
         )
     if not monitor.enabled:
         raise MonitorError(
-            f"monitor '{asked}' was asked for, but the bundle's is not enabled: {monitor.reason}; ask for 'auto' or 'off'"
+            f"monitor '{asked}' was asked for, but the bundle's is not enabled: {monitor.reason}; ask for 'auto' or "
+            "'off'"
         )
     return "warn" if asked == "warn" else "retry"
 

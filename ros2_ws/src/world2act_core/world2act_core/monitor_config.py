@@ -163,15 +163,20 @@ def remove_monitor(folder: Path, manifest: Manifest) -> None:
     (folder / MONITOR_NAME).unlink(missing_ok=True)
 
 
+def weights_mismatch(calibrated: Mapping[str, str], name: str, manifest: Manifest) -> str:
+    """In which files the weights that scores of bundle `name` were made with differ from `manifest`'s; "" if none."""
+    present = weights_of(manifest.files)
+    differing = sorted(file for file in {*present, *calibrated} if present.get(file) != calibrated.get(file))
+    theirs = ", ".join(f"{file} {calibrated.get(file, 'absent')}" for file in differing)
+    ours = ", ".join(f"{file} {present.get(file, 'absent')}" for file in differing)
+    return f"{name} has {theirs}; {manifest.name} has {ours}" if differing else ""
+
+
 def _check_weights(monitor: MonitorConfig, manifest: Manifest, folder: Path) -> None:
-    ours, theirs = weights_of(manifest.files), monitor.calibration.weights
-    differing = sorted(name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
-    if differing:
-        calibrated = ", ".join(f"{name} {theirs.get(name, 'absent')}" for name in differing)
-        present = ", ".join(f"{name} {ours.get(name, 'absent')}" for name in differing)
+    facts = monitor.calibration
+    mismatch = weights_mismatch(facts.weights, facts.bundle_name, manifest)
+    if mismatch:
         raise BundleError(
-            f"bundle {folder}: its monitor was calibrated for other weights: for those of "
-            f"{monitor.calibration.bundle_name} with {calibrated}; this bundle, {manifest.name}, has {present}. "
-            f"Take it out with `python -m training calibrate-monitor --bundle {folder} --remove`, evaluate the bundle "
-            f"and calibrate a monitor of its own"
+            f"bundle {folder}: its monitor was calibrated for other weights: {mismatch}. Take it out with `python -m "
+            f"training calibrate-monitor --bundle {folder} --remove`, evaluate the bundle and calibrate one of its own"
         )
