@@ -51,6 +51,7 @@ def draw_scores(result: Calibrated, path: Path) -> None:
     if result.monitor.threshold is not None:
         axes.axhline(result.monitor.threshold, color="#222222", linewidth=1, linestyle="--", label="threshold")
     axes.set(xlabel="since the episode's start [s]", ylabel=f"{result.monitor.score}, mean of {result.monitor.window}")
+    axes.set_title("median and quartiles of the episodes", fontsize=10)
     axes.legend(fontsize=7)
     _save(figure, pyplot, path)
 

@@ -49,21 +49,21 @@ def report(result: Calibrated) -> dict[str, Any]:
 def _print(result: Calibrated, config: CalibrateMonitorConfig) -> None:
     monitor, facts = result.monitor, result.monitor.calibration
     correlation, (low, high) = result.rank_correlation
-    episodes = f"{facts.auc.failures} failures, {facts.auc.successes} successes"
+    episodes = f"{facts.auc.failures} + {facts.auc.successes}"
     table = Table("on held-out seeds", "value", "n")
-    table.add_row("AUC, whole episodes", show_area(facts.auc), episodes)
-    table.add_row("AUC, as many chunks of both", show_area(facts.auc_equal_length), episodes)
+    table.add_row("AUC", show_area(facts.auc), episodes)
+    table.add_row("AUC at equal length", show_area(facts.auc_equal_length), episodes)
     if result.detection is not None:
-        table.add_row("failures detected (recall)", *_cells(result.detection.detection))
+        table.add_row("recall: failures detected", *_cells(result.detection.detection))
         table.add_row("false alarms", *_cells(result.detection.false_alarms))
-        table.add_row("alarms that are failures (precision)", *_cells(result.detection.precision))
+        table.add_row("precision of alarms", *_cells(result.detection.precision))
         quartiles = result.detection.lead_quartiles()
         if quartiles is not None:
             lead = "median {1:.1f}, quartiles {0:.1f} to {2:.1f}".format(*quartiles)
-            table.add_row("detected so many s before the end", lead, str(len(result.detection.lead_seconds)))
+            table.add_row("seconds before the end", lead, str(len(result.detection.lead_seconds)))
     # Nothing is fitted for this one, so that all episodes may count.
     n = str(len(result.evaluation.episodes))
-    table.add_row("Spearman of mean score and success (all)", f"{correlation:+.3f} [{low:+.3f}, {high:+.3f}]", n)
+    table.add_row("Spearman (all episodes)", f"{correlation:+.3f} [{low:+.3f}, {high:+.3f}]", n)
     console = Console()
     console.print(table)
     if result.evaluation.unscored:
