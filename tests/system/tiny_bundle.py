@@ -71,9 +71,7 @@ def add_monitor(bundle: Path, threshold: float = 0.5, max_retries: int = 2) -> M
     return monitor
 
 
-def _policy(
-    contract: Contract, done_below_m: float, nan_below_m: float | None, rows: int | None
-) -> onnx.ModelProto:
+def _policy(contract: Contract, done_below_m: float, nan_below_m: float | None, rows: int | None) -> onnx.ModelProto:
     """Actions: down by DROP_M, plus a trace of pictures, text and noise so that each of them matters."""
     steps, size = contract.chunk_length, contract.action_size
     base = np.zeros((1, steps, size), dtype=np.float32)

@@ -137,9 +137,9 @@ def run_episode(
         run.inferences,
         run.limited,
         run.frames,
-        run.sequencer.total_retries,
-        run.alarms,
-        run.scores,
+        retries=run.sequencer.total_retries,
+        alarms=run.alarms,
+        scores=run.scores,
     )
 
 

@@ -52,6 +52,7 @@ class Calibrated:
 
 def calibrate_monitor(config: CalibrateMonitorConfig) -> MonitorConfig | None:
     """Entry point of ``python -m training calibrate-monitor``; None when a monitor was removed."""
+    config.check()
     if config.remove:
         _remove(config)
         return None

@@ -39,7 +39,8 @@ class CalibrateMonitorConfig:
     seed: int = 0
     """Of the split into halves and of the bootstrap."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Raise EvaluationError when a value makes no sense."""
         problems = []
         if not 0 < self.false_alarms < 1:
             problems.append(f"--false-alarms is {self.false_alarms}, it must be between 0 and 1")

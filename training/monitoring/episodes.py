@@ -66,7 +66,7 @@ def read_evaluations(paths: Sequence[Path], score: ScoreName) -> Evaluation:
     weights = weights_of(first["bundle"]["files"])
     for path, report in reports[1:]:
         _check_same(first_path, path, weights, weights_of(report["bundle"]["files"]), "weights")
-        _check_same(first_path, path, first["protocol"], report["protocol"], "protocol")
+        _check_same(first_path, path, _protocol(first), _protocol(report), "protocol")
     rows = _distinct(row for path, report in reports for row in _checked_rows(path, report["episodes"], score))
     episodes = [_episode(row, score) for row in rows]
     scored = tuple(episode for episode in episodes if any(map(math.isfinite, episode.scores)))
@@ -86,6 +86,11 @@ def _read_report(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(f"{path} is not an evaluation ({error!r}); make one with `{PRODUCER}`") from error
     return report
+
+
+def _protocol(report: dict[str, Any]) -> dict[str, Any]:
+    # Whether a monitor acted is seen in the rows; "auto" without one is the same as "off".
+    return {name: value for name, value in report["protocol"].items() if name != "monitor"}
 
 
 def _checked_rows(path: Path, rows: list[dict[str, Any]], score: ScoreName) -> list[dict[str, Any]]:
@@ -126,7 +131,7 @@ def _check_same(first: Path, other: Path, ours: dict[str, Any], theirs: dict[str
         if ours.get(name) != theirs.get(name):
             raise EvaluationError(
                 f"{first} and {other} differ in {what}: {name} is {ours.get(name)} and {theirs.get(name)}; "
-                "calibrate on evaluations of one policy under one protocol"
+                "calibrate on evaluations of one policy under one protocol, with one set of imagined codes"
             )
 
 

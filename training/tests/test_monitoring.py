@@ -175,7 +175,7 @@ def test_files_that_do_not_serve(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match="has no residual head"):
         calibrate_monitor(config(folder, score="residual_size"))
     with pytest.raises(EvaluationError, match="--false-alarms is 1.5"):
-        config(folder, false_alarms=1.5)
+        calibrate_monitor(config(folder, false_alarms=1.5))
 
 
 def make_bundle(root: Path) -> Path:

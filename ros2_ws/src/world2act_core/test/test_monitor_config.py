@@ -70,6 +70,7 @@ def test_documents_are_no_weights(make_bundle: MakeBundle) -> None:
     folder = make_bundle()
     install(folder)
     (folder / "card.md").write_text("# measured again\n")
+    (folder / "imagined-codes.safetensors").write_bytes(b"of another table")
     rewrite_manifest(folder)
     assert load_bundle(folder).monitor is not None
     assert set(weights_of(read_manifest(folder).files)) == {"policy.onnx", "contract.yaml"}

@@ -72,7 +72,7 @@ def load_bundle(path: str | Path, expected: Contract | None = None, expected_nam
         raise BundleError(f"bundle {root}: {error}") from error
     if expected is not None:
         check_compatible(expected, contract, expected_name, f"bundle {manifest.name}")
-    return Bundle(root, manifest, contract, sha256_file(root / MANIFEST_NAME), monitor_of(root, manifest))
+    return Bundle(root, manifest, contract, sha256_file(root / MANIFEST_NAME), monitor=monitor_of(root, manifest))
 
 
 def _verify(folder: Path, expected: Mapping[str, str], bundle: Path) -> None:

@@ -17,7 +17,8 @@ MONITOR_NAME = "monitor.yaml"
 ScoreName = Literal["alignment_score", "residual_size"]
 """Fields of an action chunk that can be watched."""
 AlarmSide = Literal["below", "above"]
-_DOCUMENTS = (".md", ".png")
+# Documents, and imagined codes, which are another set for every initial state.
+_NO_WEIGHTS = (".md", ".png", ".safetensors")
 
 
 class _Model(BaseModel):
@@ -115,8 +116,8 @@ def write_monitor(path: Path, monitor: MonitorConfig) -> None:
 
 
 def weights_of(files: Mapping[str, str]) -> dict[str, str]:
-    """The part of a manifest's `files` that decides what the policy does: all but documents and the monitor itself."""
-    return {name: digest for name, digest in files.items() if name != MONITOR_NAME and not name.endswith(_DOCUMENTS)}
+    """The part of a manifest's `files` that decides what the policy does, graphs and contracts."""
+    return {name: digest for name, digest in files.items() if name != MONITOR_NAME and not name.endswith(_NO_WEIGHTS)}
 
 
 def monitor_of(folder: Path, manifest: Manifest) -> MonitorConfig | None:
