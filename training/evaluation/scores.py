@@ -8,6 +8,8 @@ from typing import Any
 from world2act_core.monitor import chunk_score
 from world2act_core.types import ActionChunk
 
+Scores = tuple[float | None, ...]
+
 
 class ScoreLog:
     """Remembers one episode's inferences in order."""
@@ -25,13 +27,33 @@ class ScoreLog:
         self._alignment.append(_known(chunk_score(chunk, "alignment_score")))
         self._residual.append(_known(chunk_score(chunk, "residual_size")))
 
+    @property
+    def alignment_chunks(self) -> Scores | None:
+        """Per inference the cosine of executed and imagined code, None where unknown; None when it always is."""
+        return _any_known(self._alignment)
+
+    @property
+    def alignment(self) -> float | None:
+        """Mean of the known ones."""
+        return _mean(self._alignment)
+
+    @property
+    def residual_chunks(self) -> Scores | None:
+        """Per inference the residual's size; None without a residual."""
+        return _any_known(self._residual)
+
+    @property
+    def residual_size(self) -> float | None:
+        """Mean of the known ones."""
+        return _mean(self._residual)
+
     def to_json(self) -> dict[str, Any]:
-        """Per inference: attempt, time since the reset (s), scores (None where unknown); and the scores' means."""
+        """All of it; chunk_attempts and chunk_seconds (since the reset) have one entry per inference."""
         return {
-            "alignment": _mean(self._alignment),
-            "alignment_chunks": self._alignment,
-            "residual_size": _mean(self._residual),
-            "residual_chunks": self._residual,
+            "alignment": self.alignment,
+            "alignment_chunks": self.alignment_chunks and list(self.alignment_chunks),
+            "residual_size": self.residual_size,
+            "residual_chunks": self.residual_chunks and list(self.residual_chunks),
             "chunk_attempts": self._attempts,
             "chunk_seconds": self._seconds,
         }
@@ -39,6 +61,10 @@ class ScoreLog:
 
 def _known(score: float) -> float | None:
     return score if math.isfinite(score) else None
+
+
+def _any_known(scores: list[float | None]) -> Scores | None:
+    return tuple(scores) if any(score is not None for score in scores) else None
 
 
 def _mean(scores: list[float | None]) -> float | None:

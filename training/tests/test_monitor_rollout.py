@@ -85,8 +85,7 @@ def test_without_a_monitor_everything_is_as_before(world: TabletopWorld) -> None
     warned = run(world, StillPolicy(), replace(CONFIG, monitor="warn")).to_json()
     assert warned == {**plain, "alarms": 4}
     unknown = run(world, StillPolicy(*[math.nan] * 9)).to_json()
-    nothing: dict[str, Any] = {"alignment": None, "alignment_chunks": [None] * 4}
-    nothing |= {"residual_size": None, "residual_chunks": [None] * 4}
+    nothing = dict.fromkeys(("alignment", "alignment_chunks", "residual_size", "residual_chunks"))
     assert unknown == {**plain, **nothing}
     with pytest.raises(MonitorError, match="'warn' was asked for, but the bundle has no monitor"):
         run(world, StillPolicy(), replace(CONFIG, monitor="warn"), None)
