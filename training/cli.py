@@ -63,6 +63,12 @@ COMMANDS: dict[str, Command] = {
         "imagined latents to the codes that a robot compares with",
     ),
     "evaluate": Command("training.evaluation.evaluate", "EvaluateConfig", "evaluate", "measure a bundle in simulation"),
+    "calibrate-monitor": Command(
+        "training.monitoring.calibrate",
+        "CalibrateMonitorConfig",
+        "calibrate_monitor",
+        "threshold of the run-time monitor from evaluated episodes",
+    ),
     "world-model-vae": Command(
         "training.world_model.train_vae", "VaeTrainConfig", "train_vae", "train the causal video VAE"
     ),

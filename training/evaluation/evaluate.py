@@ -20,6 +20,8 @@ from training.evaluation.rollout import Episode, EpisodeOutcome, RolloutConfig, 
 from world2act_core.bundle import Bundle, BundleError, load_bundle
 from world2act_core.files import sha256_file
 from world2act_core.imagined import ImaginedCodesError
+from world2act_core.monitor import MonitorError, monitor_mode
+from world2act_core.monitor_config import MONITOR_NAME
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TASK_KINDS, TaskKind
 
@@ -55,7 +57,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     try:
         bundle = load_bundle(config.bundle)
         bundle.code_book(config.imagined_codes)
-    except (BundleError, ImaginedCodesError) as error:
+        monitor_mode(config.rollout.monitor, bundle.monitor)
+    except (BundleError, ImaginedCodesError, MonitorError) as error:
         raise EvaluationError(str(error)) from error
     out = config.out or Path("runs/evaluation") / bundle.manifest.name
     results = Results(out, policy_identity(bundle, config))
@@ -75,11 +78,11 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 def policy_identity(bundle: Bundle, config: EvaluateConfig) -> str:
     """Hash of what decides an episode's record besides kind, split and seed: weights, contract, text, protocol, codes.
 
-    What is as it was before there were residuals leaves no trace in it, so that older results are found again.
+    What is as it was before there were residuals and monitors leaves no trace in it: older results are found again.
     """
-    residual = bundle.manifest.residual
     manifest = bundle.manifest
-    rollout = asdict(config.rollout)
+    residual = manifest.residual
+    rollout = {name: value for name, value in asdict(config.rollout).items() if name != "monitor"}
     if rollout["residual"] == "on":
         del rollout["residual"]
     parts: dict[str, Any] = {
@@ -95,6 +98,9 @@ def policy_identity(bundle: Bundle, config: EvaluateConfig) -> str:
         parts["imagined_codes"] = sha256_file(config.imagined_codes)
     elif residual is not None and residual.imagined_codes:
         parts["imagined_codes"] = bundle.manifest.files[residual.imagined_codes]
+    mode = monitor_mode(config.rollout.monitor, bundle.monitor)
+    if mode != "off":
+        parts["monitor"] = [mode, manifest.files[MONITOR_NAME]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -153,6 +159,5 @@ def _start_worker(config: EvaluateConfig) -> None:
 
 def _run_one(job: tuple[Episode, bool]) -> EpisodeOutcome:
     episode, record = job
-    return run_episode(
-        _worker["world"], _worker["policy"], episode, _worker["config"].rollout, record, _worker["codes"]
-    )
+    world, policy, codes = _worker["world"], _worker["policy"], _worker["codes"]
+    return run_episode(world, policy, episode, _worker["config"].rollout, record, codes, policy.bundle.monitor)

@@ -29,6 +29,7 @@ from training.vla.normalisation import Normalisation
 from training.vla.train import load_trained
 from world2act_core.contract import Contract
 from world2act_core.manifest import MANIFEST_NAME, write_manifest
+from world2act_core.monitor_config import MONITOR_NAME
 
 # Float32 in another order of summation; the clipped actions are at most 1 in their units.
 TOLERANCE = {"actions": 2e-4, "done": 2e-4}
@@ -189,8 +190,9 @@ def training_facts(model: NanoVla, info: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_bundle_manifest(config: PolicyExportConfig, training: dict[str, Any]) -> None:
-    """Checksum the bundle's files; metrics of an older export do not carry over."""
-    (config.out / MANIFEST_NAME).unlink(missing_ok=True)
+    """Checksum the bundle's files; metrics and monitor of an older export do not carry over."""
+    for old in (MANIFEST_NAME, MONITOR_NAME):
+        (config.out / old).unlink(missing_ok=True)
     relative = Path(_relative(config.text_encoder.resolve(), config.out.resolve()))
     write_manifest(
         config.out,

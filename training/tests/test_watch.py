@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from training.evaluation.rollout import Episode, RolloutConfig, run_episode
-from training.evaluation.watch import ChunkWatch
+from training.evaluation.scores import ScoreLog
+from training.evaluation.watch import AlignmentWatch
 from training.post_training.policies import ResidualPolicy
 from training.tests.synthetic_post_training import CONTRACT, FixedPolicy, stir, tiny_head
 from world2act_core.imagined import CodeBook, ImaginedStart
@@ -27,15 +28,15 @@ def book(codes: np.ndarray, prompt: str = PROMPT, name: str = "pick/seen/5") -> 
 
 def test_inferences_without_a_code_are_none_and_do_not_count() -> None:
     codes = np.eye(3, dtype=np.float32)[None, :2]
-    watch = ChunkWatch("pick/seen/5", (PROMPT,), book(codes))
+    watch, log = AlignmentWatch(book(codes), "pick/seen/5", (PROMPT,)), ScoreLog()
     for tick, size in ((0, 0.1), (4, 0.3), (8, 0.2)):
         code = np.array([1.0, 0.0, 0.0], np.float32)
         chunk = ActionChunk(0, 0.1 * tick, 0.1, np.zeros((8, 7), np.float32), code=code, residual_size=size)
-        watch.see(chunk, 0)
-    assert watch.alignment_chunks() == (1.0, 0.0, None) and watch.residual_size() == pytest.approx(0.2)
-    plain = ChunkWatch("pick/seen/5", (PROMPT,), book(codes))
-    plain.see(replace(chunk, code=None, residual_size=float("nan")), 0)
-    assert plain.alignment_chunks() is None and plain.residual_size() is None
+        log.see(watch.scored(chunk, 0), 0)
+    assert log.alignment_chunks == (1.0, 0.0, None) and log.residual_size == pytest.approx(0.2)
+    plain = ScoreLog()
+    plain.see(watch.scored(replace(chunk, code=None, residual_size=float("nan")), 0), 0)
+    assert plain.alignment_chunks is None and plain.residual_size is None
 
 
 def test_an_episode_records_what_its_chunks_said() -> None:
@@ -46,7 +47,7 @@ def test_an_episode_records_what_its_chunks_said() -> None:
     world = TabletopWorld(WorldConfig())
     episode, config = Episode("pick", "seen", 5), RolloutConfig(skill_seconds=1.5)
     before = run_episode(world, policy, episode, config)
-    assert before.alignment is None and before.alignment_chunks is None
+    assert before.scores.alignment is None and before.scores.alignment_chunks is None
     (prompt,) = before.skills
     with torch.no_grad():
         code = head.coder.code_of(torch.zeros(1, 8, 7))[0].numpy()
@@ -55,16 +56,16 @@ def test_an_episode_records_what_its_chunks_said() -> None:
     off = run_episode(world, policy, episode, config, codes=book(np.stack([code, -code])[None], prompt))
     world.close()
     assert (found.ending, found.inferences) == (before.ending, before.inferences) and found.inferences >= 3
-    assert found.alignment_chunks is not None and found.alignment_chunks[2] is None
-    first, second = found.alignment_chunks[:2]
+    assert found.scores.alignment_chunks is not None and found.scores.alignment_chunks[2] is None
+    first, second = found.scores.alignment_chunks[:2]
     assert first is not None and second is not None and first > 0 > second
-    assert found.alignment == pytest.approx((first + second) / 2)
-    assert found.residual_size is not None and 0 < found.residual_size <= 0.5
-    assert off.residual_size == 0.0 and off.alignment_chunks is not None
-    assert off.alignment_chunks[:2] == pytest.approx((1.0, -1.0)) and off.inferences == len(off.alignment_chunks)
+    assert found.scores.alignment == pytest.approx((first + second) / 2)
+    assert found.scores.residual_size is not None and 0 < found.scores.residual_size <= 0.5
+    assert off.scores.residual_size == 0.0 and off.scores.alignment_chunks is not None
+    assert off.scores.alignment_chunks[:2] == pytest.approx((1.0, -1.0)) and off.inferences == len(off.scores.alignment_chunks)
     row = json.loads(json.dumps(found.to_json()))
-    assert row["alignment_chunks"] == list(found.alignment_chunks) and row["alignment"] == found.alignment
-    assert row["residual_size"] == found.residual_size
+    assert row["alignment_chunks"] == list(found.scores.alignment_chunks) and row["alignment"] == found.scores.alignment
+    assert row["residual_size"] == found.scores.residual_size
 
 
 def test_the_size_is_in_shares_of_half_the_range() -> None:

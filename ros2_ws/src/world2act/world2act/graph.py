@@ -63,8 +63,9 @@ class GraphOptions:
     """What people choose when they start a graph.
 
     robot: robosuite's name of the arm (sim). provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
-    planner: "grammar", or "llm" with the llm_* parameters of skill_planner. residual: "on" or "off" at the start;
-    imagined_codes: file that the alignment score compares with, "" for the bundle's own.
+    planner: "grammar", or "llm" with the llm_* parameters of skill_planner. monitor: "auto", "off", "warn" or "retry".
+    residual: "on" or "off" at the start; imagined_codes: file that the alignment score compares with, "" for the
+    bundle's own.
     """
 
     bundle: str = DEFAULT_BUNDLE
@@ -83,6 +84,7 @@ class GraphOptions:
     llm_cache: str = ""
     residual: str = "on"
     imagined_codes: str = ""
+    monitor: str = "auto"
 
 
 def fastdds_profile() -> Path:
@@ -110,11 +112,11 @@ def graph_environment(domain: int | None = None, base: Mapping[str, str] = os.en
 def _planner_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
     """What skill_planner has to know; nothing about a language model unless one is to plan."""
     if options.planner != "llm":
-        return {"planner": options.planner}
+        return {"planner": options.planner, "monitor": options.monitor}
     return {
         "planner": "llm", "llm_base_url": options.llm_base_url, "llm_model": options.llm_model,
         "llm_api_key_variable": options.llm_api_key_variable, "llm_timeout": options.llm_timeout,
-        "llm_cache": options.llm_cache,
+        "llm_cache": options.llm_cache, "monitor": options.monitor,
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ ARGUMENTS = {
     "llm_base_url": (DEFAULT_LLM_BASE_URL, "Address of an OpenAI-compatible server, up to /v1 (planner llm)"),
     "llm_model": ("", "Name of the language model there (planner llm)"),
     "llm_api_key_variable": ("OPENAI_API_KEY", "Environment variable that holds the server's key; empty: none"),
+    "monitor": ("auto", "What an alarm of the bundle's monitor does: auto, off, warn or retry"),
 }
 
 
@@ -49,6 +50,7 @@ def _actions(kind: GraphKind, context: Any) -> list[Any]:
         llm_base_url=chosen["llm_base_url"],
         llm_model=chosen["llm_model"],
         llm_api_key_variable=chosen["llm_api_key_variable"],
+        monitor=chosen["monitor"],
     )
     graph = build_graph(kind, options)
     actions: list[Any] = [SetEnvironmentVariable(name, value) for name, value in graph.environment.items()]

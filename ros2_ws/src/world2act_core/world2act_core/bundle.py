@@ -14,6 +14,7 @@ from world2act_core.imagined import CodeBook, ImaginedCodesError, read_code_book
 from world2act_core.manifest import CONTRACT_NAME, MANIFEST_NAME, BundleError, Manifest, read_manifest
 from world2act_core.manifest import SplitMetric as SplitMetric
 from world2act_core.manifest import write_manifest as write_manifest
+from world2act_core.monitor_config import MonitorConfig, monitor_of
 from world2act_core.text_encoder import TextEncoder
 
 
@@ -21,7 +22,7 @@ from world2act_core.text_encoder import TextEncoder
 class Bundle:
     """A verified bundle. sha256: of its manifest, which holds those of all files, so it names the whole content.
 
-    residual_contract: what its residual was trained on; None when it has no residual.
+    residual_contract: what its residual was trained on; None when it has no residual. monitor: None without one.
     """
 
     path: Path
@@ -29,6 +30,7 @@ class Bundle:
     contract: Contract
     sha256: str
     residual_contract: Contract | None = None
+    monitor: MonitorConfig | None = None
 
     @property
     def graph_path(self) -> Path:
@@ -96,7 +98,8 @@ def load_bundle(path: str | Path, expected: Contract | None = None, expected_nam
     """Open and verify the bundle in folder `path`.
 
     expected: the contract of the robot or world it is for. Raises BundleError (missing or changed file, unreadable
-    manifest or contract) or ContractMismatch (the bundle was made for another robot, other cameras, ...).
+    manifest, contract or monitor, monitor of other weights) or ContractMismatch (the bundle was made for another robot,
+    other cameras, ...).
     """
     root = Path(path)
     manifest = read_manifest(root)
@@ -109,7 +112,7 @@ def load_bundle(path: str | Path, expected: Contract | None = None, expected_nam
     if expected is not None:
         check_compatible(expected, contract, expected_name, f"bundle {manifest.name}")
     residual = None if manifest.residual is None else _residual_contract(root, manifest, contract)
-    return Bundle(root, manifest, contract, sha256_file(root / MANIFEST_NAME), residual)
+    return Bundle(root, manifest, contract, sha256_file(root / MANIFEST_NAME), residual, monitor_of(root, manifest))
 
 
 def _residual_contract(root: Path, manifest: Manifest, contract: Contract) -> Contract:

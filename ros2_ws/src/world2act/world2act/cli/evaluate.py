@@ -40,6 +40,8 @@ class Evaluate:
     """Whether the bundle's residual corrects the policy."""
     imagined_codes: Path | None = None
     """What a world model imagined from the same initial states, for the alignment score (default: the bundle's own)."""
+    monitor: Literal["auto", "off", "warn", "retry"] = "auto"
+    """What an alarm of the bundle's monitor does; see `world2act up`."""
     domain: int | None = None
     """ROS domain. Default: ROS_DOMAIN_ID, or 0."""
     output: Path = Path("runs/graph-evaluation")
@@ -56,7 +58,7 @@ class Evaluate:
         prepare_environment(check_domain(self.domain))
         console = Console()
         options = GraphOptions(
-            bundle=check_bundle(self.bundle), lockstep=True, residual=self.residual,
+            bundle=check_bundle(self.bundle), lockstep=True, monitor=self.monitor, residual=self.residual,
             imagined_codes=check_codes(self.imagined_codes),
         )  # fmt: skip
         with Supervisor(build_graph("sim", options), self.output) as supervisor:

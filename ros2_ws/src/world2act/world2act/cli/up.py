@@ -56,6 +56,9 @@ class Up:
     """After so many seconds the grammar plans instead."""
     llm_cache: Path | None = None
     """Folder that keeps the model's answers, so that they repeat."""
+    monitor: Literal["auto", "off", "warn", "retry"] = "auto"
+    """When the bundle's monitor sees a skill going wrong: tell people (warn) or start it again and then stop (retry);
+    auto: retry if the bundle has an enabled monitor, else off."""
 
     def run(self) -> int:
         """Returns the exit status."""
@@ -69,7 +72,7 @@ class Up:
             threads=self.threads, seed=self.seed, profile_path=str(self.profile.absolute()) if self.profile else "",
             planner=self.planner, llm_base_url=self.llm_base_url, llm_model=self.llm_model,
             llm_api_key_variable=self.llm_api_key_variable, llm_timeout=self.llm_timeout,
-            llm_cache=str(self.llm_cache.absolute()) if self.llm_cache else "",
+            llm_cache=str(self.llm_cache.absolute()) if self.llm_cache else "", monitor=self.monitor,
             residual=self.residual, imagined_codes=check_codes(self.imagined_codes),
         )  # fmt: skip
         check_llm(options)
