@@ -119,8 +119,9 @@ def run_episode(
     """Run one episode.
 
     record: also film every control period (both cameras side by side). codes: what a world model imagined, to compare
-    with what is executed. monitor: the bundle's, if it has one. Raises MonitorError when ``config.monitor`` asks for one
-    that is not there.
+    with what is executed. monitor: the bundle's, if it has one.
+
+    Raises MonitorError when ``config.monitor`` asks for one that is not there.
     """
     perturbation = SPLITS[episode.split]
     unseen = perturbation.unseen_category

@@ -56,16 +56,17 @@ def test_an_episode_records_what_its_chunks_said() -> None:
     off = run_episode(world, policy, episode, config, codes=book(np.stack([code, -code])[None], prompt))
     world.close()
     assert (found.ending, found.inferences) == (before.ending, before.inferences) and found.inferences >= 3
-    assert found.scores.alignment_chunks is not None and found.scores.alignment_chunks[2] is None
-    first, second = found.scores.alignment_chunks[:2]
+    log, plain = found.scores, off.scores
+    assert log.alignment_chunks is not None and log.alignment_chunks[2] is None
+    first, second = log.alignment_chunks[:2]
     assert first is not None and second is not None and first > 0 > second
-    assert found.scores.alignment == pytest.approx((first + second) / 2)
-    assert found.scores.residual_size is not None and 0 < found.scores.residual_size <= 0.5
-    assert off.scores.residual_size == 0.0 and off.scores.alignment_chunks is not None
-    assert off.scores.alignment_chunks[:2] == pytest.approx((1.0, -1.0)) and off.inferences == len(off.scores.alignment_chunks)
+    assert log.alignment == pytest.approx((first + second) / 2)
+    assert log.residual_size is not None and 0 < log.residual_size <= 0.5
+    assert plain.residual_size == 0.0 and plain.alignment_chunks is not None
+    assert plain.alignment_chunks[:2] == pytest.approx((1.0, -1.0)) and off.inferences == len(plain.alignment_chunks)
     row = json.loads(json.dumps(found.to_json()))
-    assert row["alignment_chunks"] == list(found.scores.alignment_chunks) and row["alignment"] == found.scores.alignment
-    assert row["residual_size"] == found.scores.residual_size
+    assert row["alignment_chunks"] == list(log.alignment_chunks) and row["alignment"] == log.alignment
+    assert row["residual_size"] == log.residual_size
 
 
 def test_the_size_is_in_shares_of_half_the_range() -> None:
