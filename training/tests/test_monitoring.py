@@ -12,6 +12,7 @@ import yaml
 
 from training.cli import main
 from training.common.errors import EvaluationError
+from training.export.policy import PolicyExportConfig, write_bundle_manifest
 from training.monitoring.calibrate import calibrate_monitor
 from training.monitoring.config import CalibrateMonitorConfig
 from training.tests.synthetic_scores import says_nothing, write_evaluation
@@ -211,4 +212,7 @@ def test_into_a_bundle_and_out_again_from_the_command_line(tmp_path: Path, capsy
     assert main(command) == 0, "again, over the one that is there"
     assert main(["calibrate-monitor", "--bundle", str(bundle), "--remove"]) == 0
     assert read_manifest(bundle) == manifest and not (bundle / "monitor.yaml").exists()
+    assert main(command) == 0
+    write_bundle_manifest(PolicyExportConfig(out=bundle, text_encoder=bundle.parent / "encoder"), {})
+    assert "monitor.yaml" not in read_manifest(bundle).files and not (bundle / "monitor.yaml").exists()
     assert main(["calibrate-monitor", "--remove"]) == 1 and "--remove needs --bundle" in capsys.readouterr().err
