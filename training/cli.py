@@ -53,7 +53,22 @@ COMMANDS: dict[str, Command] = {
         "training.post_training.pixel_space", "PixelConfig", "post_train_pixels", "the same through decoded video"
     ),
     "export": Command("training.export.policy", "PolicyExportConfig", "export_policy", "checkpoint to a policy bundle"),
+    "export-residual": Command(
+        "training.export.residual", "ResidualExportConfig", "export_residual", "post-trained residual to a bundle"
+    ),
+    "imagined-codes": Command(
+        "training.post_training.codes",
+        "ImaginedCodesConfig",
+        "write_imagined_codes",
+        "imagined latents to the codes that a robot compares with",
+    ),
     "evaluate": Command("training.evaluation.evaluate", "EvaluateConfig", "evaluate", "measure a bundle in simulation"),
+    "calibrate-monitor": Command(
+        "training.monitoring.calibrate",
+        "CalibrateMonitorConfig",
+        "calibrate_monitor",
+        "threshold of the run-time monitor from evaluated episodes",
+    ),
     "world-model-vae": Command(
         "training.world_model.train_vae", "VaeTrainConfig", "train_vae", "train the causal video VAE"
     ),

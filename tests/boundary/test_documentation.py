@@ -17,6 +17,7 @@ from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
 from world2act.cli.main import Command
 from world2act.cli.reset import Reset
+from world2act.cli.set import Set
 from world2act.cli.up import Up
 from world2act.parameter_docs import parameters_page
 from world2act_core.grammar import MAX_INSTRUCTION_CHARACTERS, MAX_SKILLS
@@ -24,8 +25,8 @@ from world2act_core.grammar import MAX_INSTRUCTION_CHARACTERS, MAX_SKILLS
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs/reference"
 INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
-SUBCOMMANDS = {"up": Up, "do": Do, "reset": Reset, "demo": Demo, "evaluate": Evaluate, "doctor": Doctor}
-POSITIONAL = {"graph", "instruction"}
+SUBCOMMANDS = {"up": Up, "do": Do, "reset": Reset, "set": Set, "demo": Demo, "evaluate": Evaluate, "doctor": Doctor}
+POSITIONAL = {"up": {"graph"}, "do": {"instruction"}, "set": {"node", "parameter", "value"}}
 
 
 def test_the_parameters_page_is_up_to_date() -> None:
@@ -46,8 +47,7 @@ def test_exactly_the_options_there_are_are_described(name: str) -> None:
     section = re.split(r"^##+ ", text.split(f"### world2act {name}\n")[1], flags=re.M)[0]
     described = set(re.findall(r"^\| `--([\w-]+)` \|", section, re.M))
     fields = {field.name for field in dataclasses.fields(SUBCOMMANDS[name])}
-    positional = POSITIONAL if name in ("up", "do") else set()
-    assert described == {field.replace("_", "-") for field in fields - positional - {"domain"}}
+    assert described == {field.replace("_", "-") for field in fields - POSITIONAL.get(name, set()) - {"domain"}}
     if name == "demo":
         assert f"| `--episodes` | {EPISODES} |" in section
 

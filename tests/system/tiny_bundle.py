@@ -12,6 +12,14 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from world2act_core.bundle import write_manifest
 from world2act_core.contract import Contract
+from world2act_core.manifest import read_manifest
+from world2act_core.monitor_config import (
+    CalibrationFacts,
+    MonitorConfig,
+    Separation,
+    install_monitor,
+    weights_of,
+)
 from world2act_core.tabletop import TEXT_ENCODER, tabletop_contract
 
 OPSET = 18
@@ -46,9 +54,24 @@ def make_bundle(
     return bundle
 
 
-def _policy(
-    contract: Contract, done_below_m: float, nan_below_m: float | None, rows: int | None
-) -> onnx.ModelProto:
+def add_monitor(bundle: Path, threshold: float = 0.5, max_retries: int = 2) -> MonitorConfig:
+    """Put a monitor into a bundle that raises the alarm at every chunk whose alignment score is below `threshold`."""
+    manifest = read_manifest(bundle)
+    area = Separation(auc=0.9, interval=(0.8, 1.0), failures=10, successes=20)
+    facts = CalibrationFacts(
+        created="2026-01-01T00:00:00Z", bundle_name="tiny", bundle_sha256="0" * 64, weights=weights_of(manifest.files),
+        protocol={}, false_alarm_limit=0.05, calibration_failures=10, calibration_successes=20, auc=area,
+        auc_equal_length=area,
+    )  # fmt: skip
+    monitor = MonitorConfig(
+        enabled=True, score="alignment_score", alarm_when="below", threshold=threshold, window=1, minimum_chunks=1,
+        max_retries=max_retries, calibration=facts,
+    )  # fmt: skip
+    install_monitor(bundle, manifest, monitor)
+    return monitor
+
+
+def _policy(contract: Contract, done_below_m: float, nan_below_m: float | None, rows: int | None) -> onnx.ModelProto:
     """Actions: down by DROP_M, plus a trace of pictures, text and noise so that each of them matters."""
     steps, size = contract.chunk_length, contract.action_size
     base = np.zeros((1, steps, size), dtype=np.float32)

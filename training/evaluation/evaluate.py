@@ -18,6 +18,10 @@ from training.common.errors import EvaluationError
 from training.evaluation.results import Results
 from training.evaluation.rollout import Episode, EpisodeOutcome, RolloutConfig, run_episode
 from world2act_core.bundle import Bundle, BundleError, load_bundle
+from world2act_core.files import sha256_file
+from world2act_core.imagined import ImaginedCodesError
+from world2act_core.monitor import MonitorError, monitor_mode
+from world2act_core.monitor_config import MONITOR_NAME
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TASK_KINDS, TaskKind
 
@@ -39,6 +43,9 @@ class EvaluateConfig:
     videos: int = 3
     """Episodes per kind of the first split that are filmed."""
     robot: str = "Panda"
+    imagined_codes: Path | None = None
+    """What a world model imagined from the same initial states (made by `training imagined-codes`), for the alignment
+    score of every episode; default: the bundle's own, if it has them."""
     rollout: RolloutConfig = field(default_factory=RolloutConfig)
     update_bundle: bool = False
     """Write the measured success into the bundle's manifest and card."""
@@ -49,7 +56,9 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     episodes = _episodes(config)
     try:
         bundle = load_bundle(config.bundle)
-    except BundleError as error:
+        bundle.code_book(config.imagined_codes)
+        monitor_mode(config.rollout.monitor, bundle.monitor)
+    except (BundleError, ImaginedCodesError, MonitorError) as error:
         raise EvaluationError(str(error)) from error
     out = config.out or Path("runs/evaluation") / bundle.manifest.name
     results = Results(out, policy_identity(bundle, config))
@@ -67,15 +76,31 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def policy_identity(bundle: Bundle, config: EvaluateConfig) -> str:
-    """Hash of what decides an episode's outcome besides kind, split and seed: weights, contract, text, protocol."""
+    """Hash of what decides an episode's record besides kind, split and seed: weights, contract, text, protocol, codes.
+
+    What is as it was before there were residuals and monitors leaves no trace in it: older results are found again.
+    """
     manifest = bundle.manifest
-    parts = {
+    residual = manifest.residual
+    rollout = {name: value for name, value in asdict(config.rollout).items() if name != "monitor"}
+    if rollout["residual"] == "on":
+        del rollout["residual"]
+    parts: dict[str, Any] = {
         "policy": manifest.files[manifest.policy_graph],
         "contract": manifest.files["contract.yaml"],
         "text": manifest.text_encoder.sha256,
-        "rollout": asdict(config.rollout),
+        "rollout": rollout,
         "robot": config.robot,
     }
+    if residual is not None:
+        parts["residual"] = bundle.manifest.files[residual.fused_graph or residual.graph]
+    if config.imagined_codes is not None:
+        parts["imagined_codes"] = sha256_file(config.imagined_codes)
+    elif residual is not None and residual.imagined_codes:
+        parts["imagined_codes"] = bundle.manifest.files[residual.imagined_codes]
+    mode = monitor_mode(config.rollout.monitor, bundle.monitor)
+    if mode != "off":
+        parts["monitor"] = [mode, manifest.files[MONITOR_NAME]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -126,10 +151,13 @@ def _start_worker(config: EvaluateConfig) -> None:
     from world2act_sim.world import TabletopWorld, WorldConfig
 
     world = TabletopWorld(WorldConfig(robot=config.robot))
-    policy = BundlePolicy(load_bundle(config.bundle, world.contract, "the simulated world"))
-    _worker.update(config=config, world=world, policy=policy)
+    bundle = load_bundle(config.bundle, world.contract, "the simulated world")
+    policy = BundlePolicy(bundle)
+    policy.residual_on = config.rollout.residual == "on"
+    _worker.update(config=config, world=world, policy=policy, codes=bundle.code_book(config.imagined_codes))
 
 
 def _run_one(job: tuple[Episode, bool]) -> EpisodeOutcome:
     episode, record = job
-    return run_episode(_worker["world"], _worker["policy"], episode, _worker["config"].rollout, record)
+    world, policy, codes = _worker["world"], _worker["policy"], _worker["codes"]
+    return run_episode(world, policy, episode, _worker["config"].rollout, record, codes, policy.bundle.monitor)

@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.policy import ChunkPolicy
+from training.evaluation.scores import ScoreLog
+from training.evaluation.watch import AlignmentWatch
 from world2act_core.chunks import ChunkSampler
 from world2act_core.grammar import GrammarPlanner
+from world2act_core.imagined import CodeBook, start_name
 from world2act_core.limits import ActionLimits, WorkspaceBox
+from world2act_core.monitor import SkillMonitor, chunk_score, monitor_mode
+from world2act_core.monitor_config import MonitorConfig
 from world2act_core.plan import PlanError
 from world2act_core.pose import apply_action
 from world2act_core.sequencer import SkillSequencer
@@ -39,9 +44,14 @@ class RolloutConfig:
     blend_seconds: float = 0.0
     wording: Literal["heldout", "train"] = "heldout"
     """Which instruction templates are drawn from."""
+    residual: Literal["on", "off"] = "on"
+    """Whether a bundle's residual head corrects the policy; bundles without one are not affected."""
     prompts: Literal["paraphrase", "planner"] = "paraphrase"
     """What the policy reads. "paraphrase": each skill in the drawn wording, word for word, the skills' order given.
     "planner": the grammar planner splits the instruction and writes canonical prompts, as the ROS graph does."""
+    monitor: Literal["auto", "off", "warn", "retry"] = "auto"
+    """What an alarm of the bundle's monitor does: nothing, only count (warn), or start the skill again and in the end
+    stop (retry). auto: retry if the bundle has an enabled monitor, else off, as in the ROS graph."""
     workspace_low: tuple[float, float, float] = (-0.2, -0.8, -0.25)
     workspace_high: tuple[float, float, float] = (1.0, 0.8, 1.0)
 
@@ -57,7 +67,10 @@ class Episode:
 
 @dataclass(frozen=True)
 class EpisodeOutcome:
-    """What happened. ending: finished, timeout or a planning error's code; achieved: per skill, in order."""
+    """What happened. ending: finished, timeout, stopped (by the monitor) or a planning error's code; achieved: per
+    skill, in order; retries: how often the monitor had a skill started again; alarms: chunks at which it saw cause to;
+    scores: what its inferences said of themselves.
+    """
 
     episode: Episode
     instruction: str
@@ -69,6 +82,9 @@ class EpisodeOutcome:
     inferences: int
     limited: int
     frames: list[NDArray[np.uint8]] = field(default_factory=list, repr=False)
+    retries: int = 0
+    alarms: int = 0
+    scores: ScoreLog = field(default_factory=ScoreLog, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the pictures."""
@@ -85,13 +101,28 @@ class EpisodeOutcome:
             "seconds": round(self.seconds, 1),
             "inferences": self.inferences,
             "limited": self.limited,
+            "retries": self.retries,
+            "alarms": self.alarms,
+            **self.scores.to_json(),
         }
 
 
 def run_episode(
-    world: TabletopWorld, policy: ChunkPolicy, episode: Episode, config: RolloutConfig, record: bool = False
+    world: TabletopWorld,
+    policy: ChunkPolicy,
+    episode: Episode,
+    config: RolloutConfig,
+    record: bool = False,
+    codes: CodeBook | None = None,
+    monitor: MonitorConfig | None = None,
 ) -> EpisodeOutcome:
-    """Run one episode; with ``record`` every control period is also filmed (both cameras side by side)."""
+    """Run one episode.
+
+    record: also film every control period (both cameras side by side). codes: what a world model imagined, to compare
+    with what is executed. monitor: the bundle's, if it has one.
+
+    Raises MonitorError when ``config.monitor`` asks for one that is not there.
+    """
     perturbation = SPLITS[episode.split]
     unseen = perturbation.unseen_category
     task = sample_task(episode.kind, episode.seed, config.wording, unseen)
@@ -102,7 +133,11 @@ def run_episode(
     except PlanError as error:
         achieved = (False,) * len(names)
         return EpisodeOutcome(episode, task.instruction, names, False, achieved, str(error.code), 0.0, 0, 0)
-    run = _Run(world, policy, skills, prompts, EpisodeJudge(world, task.skills), config)
+    watch = None
+    if codes is not None:
+        canonical = tuple(skill.prompt_in(EXTENDED_VOCABULARY) for skill in skills)
+        watch = AlignmentWatch(codes, start_name(episode.kind, episode.split, episode.seed), canonical)
+    run = _Run(world, policy, skills, prompts, EpisodeJudge(world, task.skills), config, monitor, watch)
     ending = run.to_the_end(record)
     return EpisodeOutcome(
         episode,
@@ -115,6 +150,9 @@ def run_episode(
         run.inferences,
         run.limited,
         run.frames,
+        retries=run.sequencer.total_retries,
+        alarms=run.alarms,
+        scores=run.scores,
     )
 
 
@@ -140,29 +178,43 @@ class _Run:
         prompts: tuple[str, ...],
         judge: EpisodeJudge,
         config: RolloutConfig,
+        monitor: MonitorConfig | None,
+        watch: AlignmentWatch | None,
     ) -> None:
         contract = policy.contract
         self.judge = judge
         self.frames: list[NDArray[np.uint8]] = []
         self.inferences = 0
         self.limited = 0
+        self.alarms = 0
+        self.scores = ScoreLog()
         self._world = world
         self._policy = policy
         self._prompts = prompts
-        self._sequencer = SkillSequencer(skills, config.done_threshold, config.consecutive, config.skill_seconds)
+        mode = monitor_mode(config.monitor, monitor)
+        self._score = monitor.score if monitor is not None else "alignment_score"
+        self.sequencer = SkillSequencer(
+            skills,
+            config.done_threshold,
+            config.consecutive,
+            config.skill_seconds,
+            SkillMonitor(monitor) if monitor is not None and mode != "off" else None,
+            acts=mode == "retry",
+        )
         self._chunks = ChunkSampler(contract, config.blend_seconds)
         box = WorkspaceBox(config.workspace_low, config.workspace_high)
         self._limits = ActionLimits.from_contract(contract, box)
         self._every = config.execute_steps or contract.execute_steps
         self._last: ArmTarget | None = None
+        self._watch = watch
 
     def to_the_end(self, record: bool) -> str:
-        """Run until the sequencer is finished or times out; returns which."""
+        """Run until the sequencer is finished, times out or is stopped; returns which."""
         tick = 0
         while True:
             if tick % self._every == 0:
                 status = self._infer()
-                if status in ("finished", "timeout"):
+                if status in ("finished", "timeout", "stopped"):
                     return status
             if record:
                 images = self._world.render()
@@ -173,11 +225,17 @@ class _Run:
 
     def _infer(self) -> str:
         observation = self._world.observe(render=True).as_observation()
-        index = self._sequencer.index
-        chunk = self._policy.act(observation, self._prompts[index], skill_id=index)
+        attempt = self.sequencer.number
+        skill = self.sequencer.index
+        chunk = self._policy.act(observation, self._prompts[skill], skill_id=attempt)
+        if self._watch is not None:
+            chunk = self._watch.scored(chunk, skill)
         self.inferences += 1
+        self.scores.see(chunk, attempt)
         self._chunks.push(chunk)
-        return self._sequencer.update(chunk.done, observation.time_s)
+        status = self.sequencer.update(chunk.done, observation.time_s, chunk_score(chunk, self._score))
+        self.alarms += self.sequencer.alarm
+        return status
 
     def _target(self) -> ArmTarget:
         pose = self._world.eef_pose()

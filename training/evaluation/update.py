@@ -29,4 +29,5 @@ def update_bundle(folder: Path, report: dict[str, Any]) -> None:
         training=manifest.training,
         metrics=metrics,
         policy_graph=manifest.policy_graph,
+        residual=manifest.residual,
     )

@@ -32,7 +32,7 @@ def write_card(
     folder: Path, name: str, training: Mapping[str, Any], metrics: Mapping[str, Mapping[str, SplitMetric]]
 ) -> None:
     """Write ``card.md`` into a bundle's folder. Its checksum is in the manifest: write that afterwards."""
-    rows = [f"| {key} | {value} |" for key, value in training.items() if key != "history"]
+    rows = [f"| {key} | {value} |" for key, value in training.items() if key not in ("history", "residual")]
     history = [f"    {line}" for line in training.get("history", ())]
     lines = [
         f"# {name}",
@@ -50,12 +50,30 @@ def write_card(
         "|---|---|",
         *rows,
         "",
+        *_residual_lines(training.get("residual")),
         "## Measured",
         "",
         *_metric_lines(metrics),
         "",
     ]
     write_text_atomically(folder / CARD, "\n".join(lines))
+
+
+def _residual_lines(residual: Mapping[str, Any] | None) -> list[str]:
+    if residual is None:
+        return []
+    return [
+        "## Residual",
+        "",
+        "A small head corrects the first steps of every chunk, post-trained without reward (World2Act, Stage 2) by",
+        "`python -m training post-train` and added by `python -m training export-residual`. The node's parameter",
+        "`residual` switches it off and on; off, the actions are the policy's own, bit for bit.",
+        "",
+        "| residual | |",
+        "|---|---|",
+        *[f"| {key} | {value} |" for key, value in residual.items()],
+        "",
+    ]
 
 
 def _metric_lines(metrics: Mapping[str, Mapping[str, SplitMetric]]) -> list[str]:

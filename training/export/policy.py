@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,10 +22,14 @@ from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
 from training.export.card import write_card
 from training.export.onnx_tools import infer, onnx_from_torch
+from training.post_training.frozen import module_hash
 from training.vla.index import build_index
 from training.vla.model import NanoVla
+from training.vla.normalisation import Normalisation
 from training.vla.train import load_trained
+from world2act_core.contract import Contract
 from world2act_core.manifest import MANIFEST_NAME, write_manifest
+from world2act_core.monitor_config import MONITOR_NAME
 
 # Float32 in another order of summation; the clipped actions are at most 1 in their units.
 TOLERANCE = {"actions": 2e-4, "done": 2e-4}
@@ -96,7 +100,21 @@ def export_graph(model: NanoVla, path: Path) -> None:
     onnx_from_torch(ExportedPolicy(model).eval(), arguments, path, inputs, ["actions", "done"], shapes)
 
 
-def random_inputs(model: NanoVla, count: int, seed: int) -> dict[str, NDArray[Any]]:
+class Normalised(Protocol):
+    """A network for a contract whose state it normalises: a policy, or what corrects one."""
+
+    @property
+    def contract(self) -> Contract:
+        """What it sees and does."""
+        ...
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """Where its states lie."""
+        ...
+
+
+def random_inputs(model: Normalised, count: int, seed: int) -> dict[str, NDArray[Any]]:
     """``count`` made-up observations with standard normal noise, by input name."""
     rng = np.random.default_rng(seed)
     contract = model.contract
@@ -111,7 +129,7 @@ def random_inputs(model: NanoVla, count: int, seed: int) -> dict[str, NDArray[An
     return inputs
 
 
-def recorded_inputs(model: NanoVla, cache_folder: Path, count: int) -> dict[str, NDArray[Any]] | None:
+def recorded_inputs(model: Normalised, cache_folder: Path, count: int) -> dict[str, NDArray[Any]] | None:
     """``count`` observations from the training data with zero noise; None when the data is not on this machine."""
     if not (cache_folder / "cache.json").exists():
         return None
@@ -158,6 +176,7 @@ def training_facts(model: NanoVla, info: dict[str, Any]) -> dict[str, Any]:
     data = info.get("data", {})
     return {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "weights_sha256": module_hash(model),
         "steps": int(info["step"]),
         "batch": int(info["config"]["batch"]),
         "minutes": round(float(info["seconds"]) / 60, 1),
@@ -171,15 +190,16 @@ def training_facts(model: NanoVla, info: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_bundle_manifest(config: PolicyExportConfig, training: dict[str, Any]) -> None:
-    """Checksum the bundle's files; metrics of an older export do not carry over."""
-    (config.out / MANIFEST_NAME).unlink(missing_ok=True)
+    """Checksum the bundle's files; metrics and monitor of an older export do not carry over."""
+    for old in (MANIFEST_NAME, MONITOR_NAME):
+        (config.out / old).unlink(missing_ok=True)
     relative = Path(_relative(config.text_encoder.resolve(), config.out.resolve()))
     write_manifest(
         config.out,
         name=config.name,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         licence=config.licence,
-        world2act_version=_version(),
+        world2act_version=world2act_version(),
         text_encoder_folder=relative.as_posix(),
         training=training,
     )
@@ -191,7 +211,8 @@ def _relative(target: Path, start: Path) -> str:
     return os.path.relpath(target, start)
 
 
-def _version() -> str:
+def world2act_version() -> str:
+    """Version of the core, for the manifest."""
     try:
         return version("world2act_core")
     except PackageNotFoundError:

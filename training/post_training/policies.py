@@ -20,6 +20,7 @@ from world2act_core.compatibility import ContractMismatch, check_compatible
 from world2act_core.contract import Contract
 from world2act_core.images import fit_image
 from world2act_core.manifest import MANIFEST_NAME
+from world2act_core.residual import residual_size
 from world2act_core.text_encoder import TextEncoder
 from world2act_core.types import ActionChunk, FloatArray, Observation
 
@@ -78,20 +79,21 @@ class ResidualPolicy:
         self, observation: Observation, prompt: str, noise: FloatArray | None = None, skill_id: int = 0
     ) -> ActionChunk:
         """The base policy's chunk with its first M steps corrected."""
-        chunk = self.base.act(observation, prompt, noise, skill_id)
-        if not self.enabled:
-            return chunk
-        return self.correct(observation, chunk)
+        return self.correct(observation, self.base.act(observation, prompt, noise, skill_id))
 
     def correct(self, observation: Observation, chunk: ActionChunk) -> ActionChunk:
-        """``chunk``, an answer of the base policy to ``observation``, with the residual added."""
+        """``chunk``, an answer of the base policy to ``observation``, with the residual added, and its code."""
         begin = time.perf_counter()
         images = batched(fitted(observation, self.head.contract))
         state = torch.from_numpy(np.asarray(observation.state, np.float32))[None]
+        base = torch.from_numpy(np.asarray(chunk.actions, np.float32))[None]
         with torch.no_grad():
-            actions = self.head(images, state, torch.from_numpy(np.asarray(chunk.actions, np.float32))[None])
+            actions = self.head(images, state, base) if self.enabled else base
+            code = self.head.coder.code_of(actions)[0].numpy()
+        executed = actions[0].numpy()
+        size = residual_size(executed[: self.head.steps], chunk.actions[: self.head.steps], self.contract)
         seconds = chunk.inference_s + time.perf_counter() - begin
-        return replace(chunk, actions=actions[0].numpy(), inference_s=seconds)
+        return replace(chunk, actions=executed, code=code, residual_size=size, inference_s=seconds)
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,13 @@ class BaseSource:
         return (self.folder / MANIFEST_NAME).exists()
 
     def sha256(self) -> str:
-        """Of the bundle's manifest, which holds the hash of every file; "" for a run, whose weights are hashed."""
-        from world2act_core.files import sha256_file
+        """Of the policy's graph, whatever was measured of the bundle since; "" for a run, whose weights are hashed."""
+        from world2act_core.manifest import read_manifest
 
-        return sha256_file(self.folder / MANIFEST_NAME) if self.is_bundle else ""
+        if not self.is_bundle:
+            return ""
+        manifest = read_manifest(self.folder)
+        return manifest.files[manifest.policy_graph]
 
     def open(self) -> ChunkPolicy:
         """A fresh instance of the policy; TrainingError when the folder holds none."""
@@ -119,9 +124,12 @@ class BaseSource:
             from world2act_core.policy import BundlePolicy
 
             try:
-                return BundlePolicy(load_bundle(self.folder))
+                policy = BundlePolicy(load_bundle(self.folder))
             except BundleError as error:
                 raise TrainingError(str(error)) from error
+            if policy.has_residual:
+                raise TrainingError(f"--base {self.folder} has a residual already; give the bundle of the policy alone")
+            return policy
         return self.open_checkpoint()
 
     def open_checkpoint(self) -> NanoVlaPolicy:

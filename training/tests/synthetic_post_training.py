@@ -172,7 +172,8 @@ def tiny_vla_run(root: Path) -> Path:
     """A run of ``training vla`` with one checkpoint of :func:`tiny_vla`."""
     model = tiny_vla()
     tensors = {"model": dict(model.state_dict()), "average": dict(model.named_parameters())}
-    info = {"config": {"model": dataclasses.asdict(TINY)}, "contract": CONTRACT.to_text(), "history": ["made up"]}
+    config = {"model": dataclasses.asdict(TINY), "cache": "no data", "batch": 1, "seed": 0}
+    info = {"config": config, "contract": CONTRACT.to_text(), "history": ["made up"], "seconds": 0.0, "torch": ""}
     save_checkpoint(root, 1, tensors, json.loads(json.dumps(info)))
     return root
 

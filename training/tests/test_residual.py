@@ -117,7 +117,7 @@ def test_gradient_through_the_frozen_adapter_equals_finite_differences(variant: 
     weight = torch.randn(3, 32, dtype=torch.float64)
 
     def value() -> torch.Tensor:
-        return (weight * head.coder.code_of(head(_floats(images), state.double(), base))).sum()
+        return (weight * head.coder.code_of(head(images, state.double(), base))).sum()
 
     parameter = head.network.head[-1].bias
     value().backward()
@@ -186,20 +186,3 @@ def test_the_adapter_is_frozen_and_hashes_see_every_bit() -> None:
         weight = next(adapter.parameters())
         weight.view(-1)[3] = torch.nextafter(weight.view(-1)[3], torch.tensor(9.0))
     assert module_hash(adapter) != before
-
-
-def _floats(images: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name: _Double(image) for name, image in images.items()}  # type: ignore[misc]
-
-
-class _Double:
-    """A picture whose ``float()`` is double, so that the whole network can be checked in float64."""
-
-    def __init__(self, image: torch.Tensor) -> None:
-        self._image = image
-
-    def permute(self, *order: int) -> _Double:
-        return _Double(self._image.permute(*order))
-
-    def float(self) -> torch.Tensor:
-        return self._image.double()

@@ -26,6 +26,7 @@ setup(
         "pydantic>=2",
         "pyyaml",
         "onnxruntime",
+        "safetensors",
         "tokenizers",
         "opencv-python-headless",
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,7 +120,10 @@ def test_chunk_round_trip() -> None:
     back = c.chunk_from_message(message)
     assert (back.actions == actions).all()
     assert (back.sequence, back.start_time_s, back.step_s, back.done, back.skill_id) == (5, 3.0, 0.1, 0.25, 9)
-    assert math.isnan(message.alignment_score) and message.plan_id == 2
+    assert math.isnan(message.alignment_score) and math.isnan(message.residual_size) and message.plan_id == 2
+    scored = replace(chunk, alignment=-0.5, residual_size=0.25)
+    back = c.chunk_from_message(over_the_wire(c.chunk_to_message(scored, 0, 2, c.value_names(contract.action), "ab")))
+    assert (back.alignment, back.residual_size, back.code) == (-0.5, 0.25, None)
 
 
 def test_chunk_with_a_wrong_shape_is_refused() -> None:

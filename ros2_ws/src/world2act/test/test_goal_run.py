@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from world2act.goal_run import GoalRun, SequencerSettings
 from world2act_core.plan import Plan
 from world2act_core.skill import Skill
@@ -40,3 +42,9 @@ def test_time_is_relative_to_the_first_chunk_whatever_the_clock_says() -> None:
 def test_the_goals_own_limit() -> None:
     goal = run(timeout_s=1.0)
     assert [goal.judge(i, 11, 0.0, i * TICK_NS, 0.0) for i in range(4)][-1] == "timeout"
+
+
+def test_without_a_monitor_scores_do_not_matter() -> None:
+    goal = run()
+    assert [goal.judge(i, 11, 0.0, i * TICK_NS, 0.0, score) for i, score in enumerate((-1.0, 0.0))] == ["running"] * 2
+    assert math.isnan(goal.score) and not goal.alarm and (goal.retries, goal.last_skill_id) == (0, 12)

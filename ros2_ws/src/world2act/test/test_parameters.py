@@ -25,7 +25,7 @@ EVERY = [
 def test_is_described(node: str, parameter: Parameter) -> None:
     descriptor = parameter.descriptor()
     assert len(descriptor.description) > 10
-    assert descriptor.type != ParameterType.PARAMETER_NOT_SET and descriptor.read_only
+    assert descriptor.type != ParameterType.PARAMETER_NOT_SET and descriptor.read_only != parameter.live
     if isinstance(parameter.default, int | float) and not isinstance(parameter.default, bool):
         assert descriptor.integer_range or descriptor.floating_point_range, "numbers need a range"
     if parameter.choices:
@@ -64,3 +64,17 @@ def test_values_keep_their_types(ros) -> None:
         ),
     )
     assert values.flag("flag") is True and values.numbers("numbers") == (1.0, 2.0) and values.texts("texts") == ()
+
+
+def test_only_live_parameters_can_be_changed(ros) -> None:
+    node = ros.add(Node("changing", context=ros.context))
+    values = ParameterValues(
+        node, (Parameter("fixed", 1, "a number", "", 0, 9), Parameter("switch", True, "a switch", live=True))
+    )
+    refused, done = (
+        node.set_parameters([RosParameter(name, value=value)])[0] for name, value in (("fixed", 2), ("switch", False))
+    )
+    assert not refused.successful and "read-only" in refused.reason and values.integer("fixed") == 1
+    assert done.successful and values.flag("switch") is False
+    wrong = node.set_parameters([RosParameter("switch", value="off")])[0]
+    assert not wrong.successful and values.flag("switch") is False

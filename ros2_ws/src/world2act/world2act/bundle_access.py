@@ -7,6 +7,8 @@ from pathlib import Path
 from world2act.errors import ConfigurationError
 from world2act.parameters import Parameter
 from world2act_core.contract import Contract, ContractError
+from world2act_core.manifest import MANIFEST_NAME, BundleError, read_manifest
+from world2act_core.monitor_config import MONITOR_NAME, MonitorConfig, read_bundle_monitor
 
 BUNDLE_PARAMETER = Parameter(
     "bundle", "models/tabletop-nano", "Folder of the policy bundle (manifest.yaml, contract.yaml, policy.onnx)"
@@ -32,3 +34,17 @@ def read_contract(bundle: str) -> Contract:
             f"the bundle {folder} has no usable contract: {error}",
             "export the bundle again with `python -m training export`",
         ) from error
+
+
+def read_monitor(bundle: str) -> MonitorConfig | None:
+    """The monitor of the bundle in folder `bundle`; None when it has none.
+
+    Raises ConfigurationError when it is damaged, not listed in the manifest, or was calibrated for other weights.
+    """
+    folder = Path(bundle)
+    if not (folder / MANIFEST_NAME).exists() and not (folder / MONITOR_NAME).exists():
+        return None
+    try:
+        return read_bundle_monitor(folder, read_manifest(folder))
+    except BundleError as error:
+        raise ConfigurationError(str(error), "calibrate the monitor again, or take it out of the bundle") from error

@@ -91,7 +91,7 @@ def check_interfaces() -> Check:
         action = importlib.import_module("world2act_interfaces.action")
     except ImportError as error:
         return Check("interfaces", "missing", str(error), "run `make setup`, or colcon build in ros2_ws and source it")
-    if not hasattr(action.ExecuteInstruction.Goal(), "not_before"):
+    if not hasattr(action.ExecuteInstruction.Feedback(), "retries"):
         return Check("interfaces", "missing", "built from an older version", "build them again: `make setup`")
     return Check("interfaces", "ok", "world2act_interfaces")
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from builtin_interfaces.msg import Time
+from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
+from rclpy.parameter import Parameter
 
 from world2act import topics
 from world2act.conversions import error_name
@@ -60,6 +62,19 @@ class GraphClient:
         if not response.ok:
             raise GraphError(response.message)
         return response
+
+    def set_parameter(self, node: str, name: str, value: bool | int | float | str) -> None:
+        """Change a live parameter of a node that runs. Raises GraphError when it refuses, or is not there."""
+        client = self._session.node.create_client(SetParameters, f"{node}/set_parameters")
+        try:
+            if not self._session.wait(client.service_is_ready, 5.0):
+                raise GraphError(f"no node {node!r} answers on this ROS domain; `world2act up` starts one")
+            request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+            (result,) = self._session.call(client, request, 10.0).results
+        finally:
+            self._session.node.destroy_client(client)
+        if not result.successful:
+            raise GraphError(f"{node} does not set {name} to {value!r}: {result.reason}")
 
     def execute(
         self,

@@ -171,7 +171,7 @@ def chunk_to_message(
     message = interfaces.ActionChunk(
         sequence=chunk.sequence, skill_id=chunk.skill_id, plan_id=plan_id, step_seconds=chunk.step_s,
         horizon=horizon, action_size=size, action_names=list(action_names), done=float(chunk.done),
-        alignment_score=float("nan"),
+        alignment_score=float(chunk.alignment), residual_size=float(chunk.residual_size),
         inference_seconds=float(chunk.inference_s), bundle_hash=bundle_hash,
     )  # fmt: skip
     message.header.stamp = ns_to_stamp(stamp_ns)
@@ -196,6 +196,8 @@ def chunk_from_message(message: interfaces.ActionChunk) -> core.ActionChunk:
         done=float(message.done),
         inference_s=float(message.inference_seconds),
         skill_id=int(message.skill_id),
+        residual_size=float(message.residual_size),
+        alignment=float(message.alignment_score),
     )
 
 
@@ -245,8 +247,8 @@ def error_name(code: int) -> str:
 
 ERROR_NAMES = (
     "NONE", "EMPTY_INSTRUCTION", "INSTRUCTION_TOO_LONG", "UNKNOWN_OBJECT", "UNKNOWN_SKILL", "AMBIGUOUS",
-    "TOO_MANY_SKILLS", "SKILL_TIMEOUT", "CANCELED", "PREEMPTED", "BUSY", "POLICY_UNAVAILABLE", "STALE_OBSERVATION",
-    "ARM_FAULT", "INTERNAL",
+    "TOO_MANY_SKILLS", "SKILL_TIMEOUT", "CANCELED", "PREEMPTED", "BUSY", "LOW_ALIGNMENT", "POLICY_UNAVAILABLE",
+    "STALE_OBSERVATION", "ARM_FAULT", "INTERNAL",
 )  # fmt: skip
 
 

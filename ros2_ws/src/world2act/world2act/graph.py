@@ -63,7 +63,9 @@ class GraphOptions:
     """What people choose when they start a graph.
 
     robot: robosuite's name of the arm (sim). provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
-    planner: "grammar", or "llm" with the llm_* parameters of skill_planner.
+    planner: "grammar", or "llm" with the llm_* parameters of skill_planner. monitor: "auto", "off", "warn" or "retry".
+    residual: "on" or "off" at the start; imagined_codes: file that the alignment score compares with, "" for the
+    bundle's own.
     """
 
     bundle: str = DEFAULT_BUNDLE
@@ -80,6 +82,9 @@ class GraphOptions:
     llm_api_key_variable: str = "OPENAI_API_KEY"
     llm_timeout: float = 20.0
     llm_cache: str = ""
+    residual: str = "on"
+    imagined_codes: str = ""
+    monitor: str = "auto"
 
 
 def fastdds_profile() -> Path:
@@ -107,11 +112,19 @@ def graph_environment(domain: int | None = None, base: Mapping[str, str] = os.en
 def _planner_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
     """What skill_planner has to know; nothing about a language model unless one is to plan."""
     if options.planner != "llm":
-        return {"planner": options.planner}
+        return {"planner": options.planner, "monitor": options.monitor}
     return {
         "planner": "llm", "llm_base_url": options.llm_base_url, "llm_model": options.llm_model,
         "llm_api_key_variable": options.llm_api_key_variable, "llm_timeout": options.llm_timeout,
-        "llm_cache": options.llm_cache,
+        "llm_cache": options.llm_cache, "monitor": options.monitor,
+    }  # fmt: skip
+
+
+def _policy_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
+    """How vla_policy runs the bundle."""
+    return {
+        "provider": options.provider, "threads": options.threads, "residual": options.residual == "on",
+        "imagined_codes": options.imagined_codes,
     }  # fmt: skip
 
 
@@ -121,7 +134,7 @@ def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
     bundle: dict[str, ParameterValue] = {**common, "bundle": options.bundle}
     nodes = [
         NodeSpec("camera_ingest", "camera_ingest", bundle),
-        NodeSpec("vla_policy", "vla_policy", {**bundle, "provider": options.provider, "threads": options.threads}),
+        NodeSpec("vla_policy", "vla_policy", {**bundle, **_policy_parameters(options)}),
         NodeSpec("arm_commander", "arm_commander", bundle),
         # Last, so that an instruction is accepted only when everything that carries it out is there.
         NodeSpec("skill_planner", "skill_planner", {**bundle, **_planner_parameters(options)}),

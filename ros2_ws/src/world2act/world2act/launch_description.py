@@ -11,10 +11,13 @@ ARGUMENTS = {
     "lockstep": ("false", "One control step at a time (reproducible) instead of real time"),
     "robot": ("Panda", "Arm of the simulator"),
     "provider": ("cpu", "Engine: auto, cpu, cuda or tensorrt"),
+    "residual": ("on", "Whether the bundle's residual corrects the policy at the start: on or off"),
+    "imagined_codes": ("", "File of imagined codes for the alignment score; empty: the bundle's own"),
     "planner": ("grammar", "What turns an instruction into skills: grammar or llm"),
     "llm_base_url": (DEFAULT_LLM_BASE_URL, "Address of an OpenAI-compatible server, up to /v1 (planner llm)"),
     "llm_model": ("", "Name of the language model there (planner llm)"),
     "llm_api_key_variable": ("OPENAI_API_KEY", "Environment variable that holds the server's key; empty: none"),
+    "monitor": ("auto", "What an alarm of the bundle's monitor does: auto, off, warn or retry"),
 }
 
 
@@ -41,10 +44,13 @@ def _actions(kind: GraphKind, context: Any) -> list[Any]:
         lockstep=chosen["lockstep"].lower() in ("1", "true", "yes"),
         robot=chosen["robot"],
         provider=chosen["provider"],
+        residual=chosen["residual"].lower(),
+        imagined_codes=chosen["imagined_codes"],
         planner=chosen["planner"],
         llm_base_url=chosen["llm_base_url"],
         llm_model=chosen["llm_model"],
         llm_api_key_variable=chosen["llm_api_key_variable"],
+        monitor=chosen["monitor"],
     )
     graph = build_graph(kind, options)
     actions: list[Any] = [SetEnvironmentVariable(name, value) for name, value in graph.environment.items()]

@@ -13,9 +13,10 @@ from world2act.parameters import Parameter
 HEAD = """# Node parameters
 
 Made by `python -m world2act.parameter_docs docs/reference/parameters.md`; a test fails when it is out of date. The same
-comes from `ros2 param describe`. Every parameter is read when the node starts and fixed then: a change needs a restart.
-Values outside the range are refused with the parameter's name. `world2act up` and the launch files set the few that
-differ from the default (`world2act/graph.py`).
+comes from `ros2 param describe`. A parameter is read when the node starts and fixed then, a change needs a restart; one
+that is "live" can be changed while the node runs: `world2act set NODE PARAMETER VALUE`. Values outside the range are
+refused with the parameter's name. `world2act up` and the launch files set the few that differ from the default
+(`world2act/graph.py`).
 """
 
 
@@ -31,7 +32,8 @@ def parameters_page() -> str:
 def _table(title: str, parameters: tuple[Parameter, ...]) -> str:
     rows = [f"## {title}", "| parameter | default | unit | allowed | meaning |", "|---|---|---|---|---|"]
     for parameter in parameters:
-        cells = (f"`{parameter.name}`", _default(parameter), parameter.unit, parameter.allowed(), parameter.description)
+        allowed = f"{parameter.allowed()}, live" if parameter.live else parameter.allowed()
+        cells = (f"`{parameter.name}`", _default(parameter), parameter.unit, allowed, parameter.description)
         rows.append(f"| {' | '.join(_escaped(cell) for cell in cells)} |")
     return "\n".join(rows) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ ParameterValue = bool | int | float | str | tuple[str, ...] | tuple[float, ...]
 class Parameter:
     """One parameter of a node. `low`/`high` bound numbers, `choices` bounds texts; tuples become ROS arrays.
 
-    Every parameter is fixed once the node is constructed; a changed value needs a restart, so all are read-only.
+    A parameter is fixed once the node is constructed: a changed value needs a restart, so it is read-only. One that is
+    `live` may be changed at any time (`world2act set`); the node looks at it whenever it uses it.
     """
 
     name: str
@@ -28,14 +30,16 @@ class Parameter:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    live: bool = False
 
     def descriptor(self) -> ParameterDescriptor:
         """The ROS description that `ros2 param describe` prints."""
         text = f"{self.description} [{self.unit}]" if self.unit else self.description
         constraint = f"one of: {', '.join(repr(choice) for choice in self.choices)}" if self.choices else ""
         descriptor = ParameterDescriptor(
-            name=self.name, type=self._ros_type(), description=text, additional_constraints=constraint, read_only=True
-        )
+            name=self.name, type=self._ros_type(), description=text, additional_constraints=constraint,
+            read_only=not self.live,
+        )  # fmt: skip
         if self.low is not None and self.high is not None and not isinstance(self.default, tuple):
             if isinstance(self.default, int):
                 descriptor.integer_range = [IntegerRange(from_value=int(self.low), to_value=int(self.high), step=1)]
@@ -79,8 +83,15 @@ class ParameterValues:
 
     def __init__(self, node: Node, parameters: tuple[Parameter, ...]) -> None:
         self._values: dict[str, Any] = {}
+        self._live = {parameter.name for parameter in parameters if parameter.live}
         for parameter in parameters:
             self._values[parameter.name] = _declare(node, parameter)
+        if self._live:
+            node.add_post_set_parameters_callback(self._changed)
+
+    def _changed(self, parameters: Sequence[Any]) -> None:
+        # Whoever asks for a value may do so from another thread: one assignment each, nothing half done.
+        self._values.update({item.name: item.value for item in parameters if item.name in self._live})
 
     def flag(self, name: str) -> bool:
         """A boolean parameter."""

@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SkillRequest:
-    """The planner's newest word. acknowledged: sequence of the last chunk it has judged; not_before_ns: see Skill."""
+    """The planner's newest word. acknowledged: sequence of the last chunk it has judged; not_before_ns: see Skill.
+
+    index: the skill's place in its plan, from 0.
+    """
 
     plan_id: int
     skill_id: int
@@ -16,6 +19,7 @@ class SkillRequest:
     active: bool
     acknowledged: int
     not_before_ns: int = 0
+    index: int = 0
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from hypothesis import settings
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from world2act_core.bundle import write_manifest
 from world2act_core.contract import Contract
+from world2act_core.manifest import ResidualFiles, read_manifest, write_manifest
 from world2act_core.tabletop import tabletop_contract
 
 # The same examples in every run, and no time limits: the machines are shared.
@@ -150,3 +150,72 @@ def make_bundle(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+def write_residual_graph(path: Path, contract: Contract, steps: int = 4, code: int = 5) -> Path:
+    """actions = base + gain * state[0] where the gain is not 0; code = the first values of actions."""
+    size = contract.action_size
+    nodes = [
+        helper.make_node("Gather", ["state", "zero"], ["first"], axis=1),
+        helper.make_node("Reshape", ["first", "b11"], ["shift"]),
+        helper.make_node("Reshape", ["residual_gain", "b11"], ["gain"]),
+        helper.make_node("Mul", ["shift", "gain"], ["change"]),
+        helper.make_node("Add", ["base_actions", "change"], ["moved"]),
+        helper.make_node("Equal", ["gain", "none"], ["off"]),
+        helper.make_node("Where", ["off", "base_actions", "moved"], ["actions"]),
+        helper.make_node("Reshape", ["actions", "flat"], ["row"]),
+        helper.make_node("Gather", ["row", "entries"], ["code"], axis=1),
+    ]
+    weights = {
+        "zero": np.array([0], dtype=np.int64),
+        "b11": np.array([-1, 1, 1], dtype=np.int64),
+        "none": np.array(0.0, dtype=np.float32),
+        "flat": np.array([-1, steps * size], dtype=np.int64),
+        "entries": np.arange(code, dtype=np.int64),
+    }
+    inputs = [
+        (f"image_{camera.name}", TensorProto.UINT8, ["B", camera.height, camera.width, 3])
+        for camera in contract.cameras
+    ]
+    inputs += [
+        ("state", TensorProto.FLOAT, ["B", contract.state_size]),
+        ("base_actions", TensorProto.FLOAT, ["B", steps, size]),
+        ("residual_gain", TensorProto.FLOAT, ["B"]),
+    ]
+    outputs = [("actions", TensorProto.FLOAT, ["B", steps, size]), ("code", TensorProto.FLOAT, ["B", code])]
+    return write_graph(path, nodes, inputs, outputs, weights)
+
+
+@pytest.fixture
+def add_residual(make_bundle: Callable[..., Path]) -> Callable[..., Path]:
+    """A function that writes a bundle with a residual of its own graph; arguments vary what is inside."""
+
+    def add(contract: Contract | None = None, graph_code: int = 5, **changes: object) -> Path:
+        folder = make_bundle()
+        chosen = contract or tabletop_contract(image_size=16)
+        write_residual_graph(folder / "residual.onnx", chosen, code=graph_code)
+        chosen.to_yaml(folder / "residual-contract.yaml")
+        rewrite_manifest(folder, ResidualFiles(**{"steps": 4, "code": 5, "action_adapter": "a" * 64, **changes}))
+        return folder
+
+    return add
+
+
+def rewrite_manifest(folder: Path, residual: ResidualFiles | None = None) -> None:
+    """The manifest anew, for whatever is in the folder now."""
+    fields = read_manifest(folder)
+    write_manifest(
+        folder,
+        name=fields.name,
+        created=fields.created,
+        licence=fields.licence,
+        world2act_version=fields.world2act_version,
+        text_encoder_folder=fields.text_encoder.folder,
+        residual=residual or fields.residual,
+    )
+
+
+@pytest.fixture
+def renew_manifest() -> Callable[..., None]:
+    """`rewrite_manifest`, for test files."""
+    return rewrite_manifest

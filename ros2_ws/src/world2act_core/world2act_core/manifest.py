@@ -50,6 +50,30 @@ class TextEncoderReference(_Model):
     sha256: dict[InnerPath, Sha256] = Field(min_length=1)
 
 
+class ResidualFiles(_Model):
+    """A residual head that corrects the policy's chunks.
+
+    graph: corrects the chunk of any policy; fused_graph: policy and residual as one graph, made for the policy graph
+    with checksum `base`; contract: what the residual was trained on; imagined_codes: see world2act_core.imagined.
+    steps: M, actions of a chunk that are corrected, coded and executed; code: C, entries of a code; action_adapter:
+    SHA-256 of the weights that code.
+    """
+
+    graph: InnerPath = "residual.onnx"
+    fused_graph: InnerPath | None = None
+    base: Sha256 | None = None
+    contract: InnerPath = "residual-contract.yaml"
+    imagined_codes: InnerPath | None = None
+    steps: int = Field(gt=0)
+    code: int = Field(gt=0)
+    action_adapter: Sha256
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Every file that belongs to it."""
+        return tuple(name for name in (self.graph, self.fused_graph, self.contract, self.imagined_codes) if name)
+
+
 class Manifest(_Model):
     """What a bundle declares. files: every file beside the manifest; metrics: skill -> split -> measurement."""
 
@@ -61,14 +85,22 @@ class Manifest(_Model):
     files: dict[InnerPath, Sha256]
     policy_graph: InnerPath = "policy.onnx"
     text_encoder: TextEncoderReference
+    residual: ResidualFiles | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, dict[str, SplitMetric]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _names_what_is_needed(self) -> Self:
-        missing = [name for name in (CONTRACT_NAME, self.policy_graph) if name not in self.files]
+        needed = (CONTRACT_NAME, self.policy_graph, *(self.residual.files if self.residual else ()))
+        missing = [name for name in needed if name not in self.files]
         if missing:
             raise ValueError(f"files must list {', '.join(missing)}")
+        residual = self.residual
+        if residual is not None and residual.fused_graph and residual.base != self.files[self.policy_graph]:
+            raise ValueError(
+                f"residual.fused_graph was joined with a policy of sha256 {residual.base}, {self.policy_graph} has "
+                f"{self.files[self.policy_graph]}; run `python -m training export-residual` with this policy"
+            )
         return self
 
 
@@ -89,7 +121,9 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 def save_manifest(folder: str | Path, manifest: Manifest) -> None:
     """Write `manifest` into the bundle's folder, whole or not at all (used too to add measured metrics)."""
-    text = yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+    # A bundle without a residual keeps the layout that readers who know no residual accept.
+    fields = manifest.model_dump(mode="json", exclude=None if manifest.residual else {"residual"})
+    text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=120)
     atomic_write_text(Path(folder) / MANIFEST_NAME, text)
 
 
@@ -104,6 +138,7 @@ def write_manifest(
     training: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Mapping[str, SplitMetric]] | None = None,
     policy_graph: str = "policy.onnx",
+    residual: ResidualFiles | None = None,
 ) -> Manifest:
     """Checksum every file of a bundle's folder and of its text encoder, and write the manifest.
 
@@ -122,6 +157,7 @@ def write_manifest(
         "files": files,
         "policy_graph": policy_graph,
         "text_encoder": {"folder": text_encoder_folder, "sha256": checksums(encoder)},
+        "residual": residual,
         "training": dict(training or {}),
         "metrics": {skill: dict(splits) for skill, splits in (metrics or {}).items()},
     }

@@ -1,15 +1,18 @@
-"""A bundle as a policy: observation and prompt in, action chunk out."""
+"""A bundle as a policy: observation and prompt in, action chunk out, corrected by the residual if there is one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from world2act_core.bundle import Bundle
-from world2act_core.engine import Array, Engine, EngineError, ProviderName, TensorSpec
+from world2act_core.engine import Array, EngineError, ProviderName, TensorSpec
+from world2act_core.graph_check import Expected, check_graph, observation_specs
 from world2act_core.images import fit_image
+from world2act_core.residual import GAIN, Corrector, ResidualError, ResidualForm, with_residual
 from world2act_core.types import ActionChunk, FloatArray, Observation
 
 
@@ -17,16 +20,32 @@ class BundlePolicy:
     """Runs a bundle's graph: inputs image_<camera> uint8 [1, h, w, 3], state [1, S], text [1, D], noise [1, T, A];
     outputs actions [1, T, A] in robot units and done [1].
 
-    Raises EngineError when the graph does not take and give what the contract says.
+    residual_on: whether the bundle's residual corrects what is executed, looked at by every inference; off, the actions
+    are those of the policy alone, bit for bit. It has no effect on a bundle without a residual.
     """
 
-    def __init__(self, bundle: Bundle, provider: ProviderName = "cpu", threads: int = 1) -> None:
+    def __init__(
+        self, bundle: Bundle, provider: ProviderName = "cpu", threads: int = 1, form: ResidualForm = "auto"
+    ) -> None:
+        """form: run policy and residual as one graph ("fused"), as two ("separate"), or as one if the bundle has it.
+
+        Raises EngineError when a graph does not take and give what the contract says, ResidualError when the bundle has
+        no graph of that form.
+        """
         self.bundle = bundle
         self.contract = bundle.contract
-        self._engine = bundle.engine(provider, threads, batch=1)
+        self.residual_on = True
+        self._fused = _is_fused(bundle, form)
+        self._engine = bundle.engine(provider, threads, batch=1, fused=self._fused)
+        self._corrector = None if self._fused else Corrector.of_bundle(bundle, provider, threads)
         self._encoder = bundle.text_encoder(threads)
         self._sequence = 0
-        _check_graph(self._engine, list(_expected_specs(bundle)), str(bundle.graph_path))
+        check_graph(self._engine, list(_expected_specs(bundle, self._fused)), str(self._engine.path))
+
+    @property
+    def has_residual(self) -> bool:
+        """Whether the bundle has a residual."""
+        return self.bundle.manifest.residual is not None
 
     @property
     def provider(self) -> str:
@@ -50,18 +69,26 @@ class BundlePolicy:
         output that is not finite or not of the contract's shape.
         """
         begin = time.perf_counter()
-        outputs = self._engine.infer(self._inputs(observation, prompt, noise))
+        gain = 1.0 if self.residual_on else 0.0
+        inputs = self._inputs(observation, prompt, noise)
+        outputs = self._engine.infer(inputs | {GAIN: np.array([gain], np.float32)} if self._fused else inputs)
         self._check_shapes(outputs)
         self._sequence += 1
-        return ActionChunk(
+        chunk = ActionChunk(
             sequence=self._sequence,
             start_time_s=observation.time_s,
             step_s=self.contract.step_s,
             actions=np.asarray(outputs["actions"][0], dtype=np.float32),
             done=float(np.clip(outputs["done"].reshape(-1)[0], 0.0, 1.0)),
-            inference_s=time.perf_counter() - begin,
             skill_id=skill_id,
         )
+        if self._fused:
+            assert self.bundle.manifest.residual is not None
+            steps = self.bundle.manifest.residual.steps
+            chunk = with_residual(chunk, outputs["base_actions"][0], outputs["code"][0], steps, self.contract)
+        elif self._corrector is not None:
+            chunk = self._corrector.correct(observation, chunk, gain)
+        return replace(chunk, inference_s=time.perf_counter() - begin)
 
     def _check_shapes(self, outputs: dict[str, Array]) -> None:
         # A graph need not declare its sizes, so what it declares says less than what it gives.
@@ -69,7 +96,7 @@ class BundlePolicy:
         for name, wanted in (("actions", steps), ("done", (1,))):
             if outputs[name].shape != wanted:
                 raise EngineError(
-                    f"{self.bundle.graph_path}: output '{name}' has shape {list(outputs[name].shape)}, "
+                    f"{self._engine.path}: output '{name}' has shape {list(outputs[name].shape)}, "
                     f"the contract wants {list(wanted)}"
                 )
 
@@ -92,28 +119,26 @@ class BundlePolicy:
         return arrays | {"state": state[None], "text": self._encoder.encode([prompt]), "noise": start[None]}
 
 
-def _expected_specs(bundle: Bundle) -> Iterator[tuple[str, TensorSpec]]:
-    """What the contract asks of the graph: ("input" or "output", spec), with batch 1."""
+def _expected_specs(bundle: Bundle, fused: bool) -> Iterator[Expected]:
+    """What the contract asks of the graph."""
     contract = bundle.contract
     steps = (1, contract.chunk_length, contract.action_size)
-    for camera in contract.cameras:
-        yield "input", TensorSpec(f"image_{camera.name}", "uint8", (1, camera.height, camera.width, 3))
-    yield "input", TensorSpec("state", "float32", (1, contract.state_size))
+    yield from observation_specs(contract)
     yield "input", TensorSpec("text", "float32", (1, contract.text_encoder.dim))
     yield "input", TensorSpec("noise", "float32", steps)
     yield "output", TensorSpec("actions", "float32", steps)
     yield "output", TensorSpec("done", "float32", (1,))
+    if fused:
+        assert bundle.manifest.residual is not None
+        yield "input", TensorSpec(GAIN, "float32", (1,))
+        yield "output", TensorSpec("base_actions", "float32", steps)
+        yield "output", TensorSpec("code", "float32", (1, bundle.manifest.residual.code))
 
 
-def _check_graph(engine: Engine, expected: list[tuple[str, TensorSpec]], path: str) -> None:
-    problems = []
-    for role, want in expected:
-        have = (engine.inputs if role == "input" else engine.outputs).get(want.name)
-        if have is None:
-            problems.append(f"{role} '{want.name}' is missing")
-        elif have.dtype != want.dtype or not have.accepts(tuple(size or 0 for size in want.shape)):
-            problems.append(f"{role} should take {want}, the graph has {have}")
-    extra = set(engine.inputs) - {want.name for role, want in expected if role == "input"}
-    problems += [f"unknown input '{name}'" for name in sorted(extra)]
-    if problems:
-        raise EngineError(f"{path} does not fit its contract: {'; '.join(problems)}")
+def _is_fused(bundle: Bundle, form: ResidualForm) -> bool:
+    if form == "fused" and bundle.fused_path is None:
+        raise ResidualError(
+            f"{bundle.path} has no graph with policy and residual in one; use the separate one, or export it with "
+            "`python -m training export-residual`"
+        )
+    return form != "separate" and bundle.fused_path is not None

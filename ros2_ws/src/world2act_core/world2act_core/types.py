@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -49,6 +50,9 @@ class ActionChunk:
     """The next T actions of a policy: row i is to be executed in [start + i * step, start + (i + 1) * step).
 
     actions: float32 [T, A] in robot units; done: probability in [0, 1] that the current skill is complete.
+    code: float32 [C], the action adapter's code of the steps that are executed (None: the policy has no adapter).
+    residual_size: mean change of the executed steps' entries, in shares of half the contract's range, >= 0; NaN without
+    a residual. alignment: cosine in [-1, 1] of `code` with the code that a world model imagined; NaN without one.
     """
 
     sequence: int
@@ -58,6 +62,9 @@ class ActionChunk:
     done: float = 0.0
     inference_s: float = 0.0
     skill_id: int = 0
+    code: FloatArray | None = None
+    residual_size: float = math.nan
+    alignment: float = math.nan
 
     @property
     def end_time_s(self) -> float:

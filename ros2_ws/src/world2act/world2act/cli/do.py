@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,9 @@ class Do:
             def show(feedback: Any) -> None:
                 where = f"skill {feedback.skill_index + 1} of {feedback.skills_total}"
                 done = f"done {feedback.progress:.0%}"
-                status.update(f"{where}: {feedback.prompt}  ({done}, {feedback.elapsed_seconds:.1f} s)")
+                watched = "" if math.isnan(feedback.score) else f", score {feedback.score:.2f}"
+                watched += f", retry {feedback.retries}" if feedback.retries else ""
+                status.update(f"{where}: {feedback.prompt}  ({done}, {feedback.elapsed_seconds:.1f} s{watched})")
 
             outcome = GraphClient(session).execute(self.instruction, show, timeout_s=self.timeout)
         if outcome.success:

@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 from rich.progress import track
 
-from world2act.cli.options import check_bundle, check_domain
+from world2act.cli.options import check_bundle, check_codes, check_domain
 from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, GraphOptions, build_graph
 from world2act.supervision.session import prepare_environment
@@ -36,6 +36,12 @@ class Evaluate:
     """Run this many episodes of each kind a second time and compare every picture and command bit for bit."""
     compare: Path | None = None
     """episodes.jsonl of `python -m training evaluate --rollout.prompts planner`: adds a paired test per kind."""
+    residual: Literal["on", "off"] = "on"
+    """Whether the bundle's residual corrects the policy."""
+    imagined_codes: Path | None = None
+    """What a world model imagined from the same initial states, for the alignment score (default: the bundle's own)."""
+    monitor: Literal["auto", "off", "warn", "retry"] = "auto"
+    """What an alarm of the bundle's monitor does; see `world2act up`."""
     domain: int | None = None
     """ROS domain. Default: ROS_DOMAIN_ID, or 0."""
     output: Path = Path("runs/graph-evaluation")
@@ -51,7 +57,10 @@ class Evaluate:
             raise GraphError(f"--compare {self.compare}: no such file; make it with `python -m training evaluate`")
         prepare_environment(check_domain(self.domain))
         console = Console()
-        options = GraphOptions(bundle=check_bundle(self.bundle), lockstep=True)
+        options = GraphOptions(
+            bundle=check_bundle(self.bundle), lockstep=True, monitor=self.monitor, residual=self.residual,
+            imagined_codes=check_codes(self.imagined_codes),
+        )  # fmt: skip
         with Supervisor(build_graph("sim", options), self.output) as supervisor:
             with console.status("starting five nodes") as status:
                 supervisor.bring_up(lambda name, state: status.update(f"{name}: {state}"))

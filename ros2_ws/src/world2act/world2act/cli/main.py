@@ -14,6 +14,7 @@ from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
 from world2act.cli.reset import Reset
+from world2act.cli.set import Set
 from world2act.cli.up import Up
 from world2act.errors import ConfigurationError, GraphError
 from world2act.supervision.interrupts import EXIT_INTERRUPTED, raise_on_signals
@@ -24,6 +25,7 @@ Command = (
     | Annotated[Demo, tyro.conf.subcommand("demo")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Reset, tyro.conf.subcommand("reset")]
+    | Annotated[Set, tyro.conf.subcommand("set")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from world2act.errors import GraphError
 from world2act.graph import MAX_DOMAIN_ID, GraphOptions
+from world2act_core.imagined import ImaginedCodesError, read_code_book
 from world2act_core.llm import LlmEndpoint, LlmError, require_openai
 
 
@@ -24,6 +25,17 @@ def check_bundle(bundle: Path) -> str:
             f"Start from the repository's root for models/tabletop-nano"
         )
     return str(bundle.absolute())
+
+
+def check_codes(path: Path | None) -> str:
+    """The absolute path of a file of imagined codes that can be read, "" for None. Raises GraphError."""
+    if path is None:
+        return ""
+    try:
+        read_code_book(path)
+    except ImaginedCodesError as error:
+        raise GraphError(f"--imagined-codes: {error}") from error
+    return str(path.absolute())
 
 
 def check_llm(options: GraphOptions) -> None:

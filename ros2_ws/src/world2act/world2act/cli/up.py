@@ -10,7 +10,7 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
-from world2act.cli.options import check_bundle, check_domain, check_llm
+from world2act.cli.options import check_bundle, check_codes, check_domain, check_llm
 from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL, GraphOptions, build_graph
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, domain_id, run_folder
@@ -40,6 +40,10 @@ class Up:
     """Seed of the first episode."""
     profile: Path | None = None
     """Folder that gets every measured latency when the graph ends."""
+    residual: Literal["on", "off"] = "on"
+    """Whether the bundle's residual corrects the policy at first; `world2act set` switches it while it runs."""
+    imagined_codes: Path | None = None
+    """What a world model imagined, for the alignment score (default: the bundle's own)."""
     planner: Literal["grammar", "llm"] = "grammar"
     """What turns an instruction into skills: the built-in grammar, or a language model (which needs --llm-model)."""
     llm_base_url: str = DEFAULT_LLM_BASE_URL
@@ -52,6 +56,9 @@ class Up:
     """After so many seconds the grammar plans instead."""
     llm_cache: Path | None = None
     """Folder that keeps the model's answers, so that they repeat."""
+    monitor: Literal["auto", "off", "warn", "retry"] = "auto"
+    """When the bundle's monitor sees a skill going wrong: tell people (warn) or start it again and then stop (retry);
+    auto: retry if the bundle has an enabled monitor, else off."""
 
     def run(self) -> int:
         """Returns the exit status."""
@@ -65,7 +72,8 @@ class Up:
             threads=self.threads, seed=self.seed, profile_path=str(self.profile.absolute()) if self.profile else "",
             planner=self.planner, llm_base_url=self.llm_base_url, llm_model=self.llm_model,
             llm_api_key_variable=self.llm_api_key_variable, llm_timeout=self.llm_timeout,
-            llm_cache=str(self.llm_cache.absolute()) if self.llm_cache else "",
+            llm_cache=str(self.llm_cache.absolute()) if self.llm_cache else "", monitor=self.monitor,
+            residual=self.residual, imagined_codes=check_codes(self.imagined_codes),
         )  # fmt: skip
         check_llm(options)
         folder = run_folder()

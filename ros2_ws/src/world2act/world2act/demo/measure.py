@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from world2act.demo.observer import Observer
 from world2act.demo.results import environment_facts
 from world2act.supervision.supervisor import Supervisor
 from world2act_core.files import atomic_write_text
+from world2act_core.imagined import start_name
 from world2act_core.statistics import paired_comparison, wilson_interval
 from world2act_core.types import ImageArray
 from world2act_interfaces.msg import ArmCommand
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeasuredEpisode:
-    """One episode. trajectory_sha256: over all pictures and arm commands in order, stamps counted from the reset."""
+    """One episode. trajectory_sha256: over all pictures and arm commands in order, stamps counted from the reset.
+
+    alignment, residual_size: means over the chunks that have one, None when none has; see ActionChunk.
+    """
 
     kind: TaskKind
     seed: int
@@ -37,6 +42,8 @@ class MeasuredEpisode:
     error: str
     seconds: float
     trajectory_sha256: str
+    alignment: float | None = None
+    residual_size: float | None = None
 
 
 class GraphMeasurement:
@@ -56,13 +63,17 @@ class GraphMeasurement:
         """One episode; raises GraphError when the graph dies."""
         task = sample_task(kind, seed, "heldout", SPLITS[self._split].unseen_category)
         self._trajectory = {}
+        self._client.set_parameter("vla_policy", "imagined_start", start_name(kind, self._split, seed))
         answer = self._client.reset(seed, kind=kind, split=self._split)
         self._reset_ns = stamp_to_ns(answer.sim_time)
         outcome = self._client.execute(task.instruction, tick=self._supervisor.check, not_before=answer.sim_time)
         success = self.observer.final_success(self._supervisor.session, self._reset_ns)
+        scores = [score for score in self.observer.scores if score[0] >= self._reset_ns]
+        self.observer.scores.clear()
         return MeasuredEpisode(
-            kind, seed, task.instruction, success, outcome.error, round(outcome.seconds, 3), self._digest()
-        )
+            kind, seed, task.instruction, success, outcome.error, round(outcome.seconds, 3), self._digest(),
+            _mean([alignment for _, alignment, _ in scores]), _mean([size for _, _, size in scores]),
+        )  # fmt: skip
 
     def _on_pictures(self, scene: ImageArray, wrist: ImageArray) -> None:
         stamp = self.observer.shown_ns - self._reset_ns
@@ -86,6 +97,12 @@ class GraphMeasurement:
             if stamp <= last:
                 digest.update(f"{stamp} {what} ".encode() + value)
         return digest.hexdigest()
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Over the values that are numbers; None when none is."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) / len(known) if known else None
 
 
 def write_evaluation(

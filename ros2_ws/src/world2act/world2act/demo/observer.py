@@ -36,6 +36,7 @@ class Observer:
         self.bundle_hash = ""
         self.latencies_ms: list[float] = []
         self.inference_ms: list[float] = []
+        self.scores: list[tuple[int, float, float]] = []  # stamp, alignment score, residual's size of every chunk
         node = session.node
         for camera in ("scene", "wrist"):
             topic = topics.image_topic(camera)
@@ -72,6 +73,7 @@ class Observer:
         self.last_chunk_ns = stamp_to_ns(message.header.stamp)
         self.bundle_hash = message.bundle_hash
         self.inference_ms.append(1e3 * float(message.inference_seconds))
+        self.scores.append((self.last_chunk_ns, float(message.alignment_score), float(message.residual_size)))
 
     def _on_command(self, message: ArmCommand) -> None:
         # The first command of each chunk: the ones after it were known all along.

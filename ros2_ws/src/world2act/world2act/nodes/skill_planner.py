@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import traceback
@@ -11,15 +12,17 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 
 from world2act import topics
 from world2act.base_node import ManagedNode
-from world2act.bundle_access import BUNDLE_PARAMETER, read_contract
+from world2act.bundle_access import BUNDLE_PARAMETER, read_contract, read_monitor
 from world2act.conversions import error_code, ns_to_stamp, skill_to_message, stamp_to_ns
-from world2act.goal_run import GoalRun, SequencerSettings
+from world2act.errors import ConfigurationError
+from world2act.goal_run import GoalRun, RunStatus, SequencerSettings
 from world2act.health import DEGRADED, FAULT, Condition, wall_time
 from world2act.parameters import Parameter
 from world2act.planners import PLANNER_PARAMETERS, make_planner
 from world2act.runner import run_node
 from world2act.thinking import Thinking
 from world2act_core.llm_planner import LlmPlanner
+from world2act_core.monitor import MONITOR_MODES, MonitorError, chunk_score, monitor_mode
 from world2act_core.plan import Plan, PlanError
 from world2act_interfaces.action import ExecuteInstruction
 from world2act_interfaces.msg import ActionChunk, NodeHealth, Skill, SkillPlan
@@ -28,6 +31,7 @@ HEARTBEAT_S = 1.0
 """The current skill is repeated this often, so that vla_policy can tell that the planner lives."""
 
 LLM_UNUSED = "LLM_UNUSED"
+LOW_ALIGNMENT = "LOW_ALIGNMENT"
 
 FAULT_ERRORS = {"camera_ingest": "STALE_OBSERVATION", "vla_policy": "POLICY_UNAVAILABLE", "arm_commander": "ARM_FAULT"}
 """Node whose fault ends a goal -> the goal's error."""
@@ -52,6 +56,14 @@ class SkillPlanner(ManagedNode):
         ),
         Parameter("fault_grace", 2.0, "A fault that lasts longer ends the goal (real time)", "s", 0.0, 60.0),
         Parameter("lockstep_timeout", 30.0, "The same as policy_timeout, in lockstep", "s", 0.1, 3600.0),
+        Parameter(
+            "monitor",
+            "auto",
+            "What follows when the bundle's monitor sees a skill going wrong. off: nothing; warn: people are told; "
+            "retry: the skill starts again, as often as the monitor says, then the goal ends with LOW_ALIGNMENT; auto: "
+            "retry if the bundle has an enabled monitor, else off",
+            choices=MONITOR_MODES,
+        ),
     )
 
     def __init__(self, **kwargs: Any) -> None:
@@ -66,11 +78,7 @@ class SkillPlanner(ManagedNode):
         """Read the vocabulary and offer the action."""
         vocabulary = read_contract(self.values.text("bundle")).vocabulary
         self._planner = make_planner(self.values, vocabulary)
-        self._settings = SequencerSettings(
-            self.values.number("done_threshold"),
-            self.values.integer("done_consecutive"),
-            self.values.number("skill_timeout"),
-        )
+        self._settings = self._sequencer_settings()
         self._patience_s = self.values.number("lockstep_timeout" if self.lockstep else "policy_timeout")
         # In lockstep the world stands still, so nothing recovers; half a second lets word of an old fault's end arrive.
         self._grace_s = 0.5 if self.lockstep else self.values.number("fault_grace")
@@ -88,6 +96,22 @@ class SkillPlanner(ManagedNode):
             handle_accepted_callback=self._on_goal,
         )  # fmt: skip
         self.own(server.destroy)
+
+    def _sequencer_settings(self) -> SequencerSettings:
+        monitor = read_monitor(self.values.text("bundle"))
+        try:
+            mode = monitor_mode(self.values.text("monitor"), monitor)
+        except MonitorError as error:
+            raise ConfigurationError(str(error), "set parameter 'monitor' to auto or off") from error
+        if monitor is not None:
+            self.get_logger().info(f"monitor of {monitor.score}: {mode}" + (monitor.reason and f" ({monitor.reason})"))
+        return SequencerSettings(
+            self.values.number("done_threshold"),
+            self.values.integer("done_consecutive"),
+            self.values.number("skill_timeout"),
+            monitor,
+            mode,
+        )
 
     def start(self) -> None:
         """Say that there is nothing to do."""
@@ -176,7 +200,6 @@ class SkillPlanner(ManagedNode):
             float(handle.request.timeout_seconds), handle, time.monotonic(),
         )  # fmt: skip
         self._run.accepted_s = accepted_s
-        self._skills += len(plan.skills)
         prompts = "; ".join(skill.prompt for skill in plan.skills)
         self.get_logger().info(f"{plan.instruction!r}: {prompts} (planned by {plan.planner})")
         total = len(plan.skills)
@@ -197,6 +220,7 @@ class SkillPlanner(ManagedNode):
             return
         message = skill_to_message(run.skill, run.skill_id, run.plan_id, run.index, len(run.plan.skills))
         message.active = True
+        message.attempt = run.retries + 1
         message.chunk_sequence = run.acknowledged
         message.header.stamp = ns_to_stamp(run.not_before_ns)
         self._skill_topic.publish(message)
@@ -207,17 +231,36 @@ class SkillPlanner(ManagedNode):
         if run is None or message.plan_id != run.plan_id:
             return
         stamp_ns = stamp_to_ns(message.header.stamp)
+        score = math.nan if run.monitor is None else chunk_score(message, run.monitor.config.score)
+        skill = run.skill
         status = run.judge(
-            int(message.sequence), int(message.skill_id), float(message.done), stamp_ns, time.monotonic()
+            int(message.sequence), int(message.skill_id), float(message.done), stamp_ns, time.monotonic(), score
         )
+        self._tell_alarm(run, skill.prompt, status)
         if status == "finished":
             self._finish("NONE", "")
         elif status == "timeout":
             text = f"{run.skill.prompt!r} was not done after {run.elapsed_s:.1f} s: is the object in reach and in view?"
             self._finish("SKILL_TIMEOUT", text)
+        elif status == "stopped":
+            self._finish(LOW_ALIGNMENT, _stopped_text(run))
         else:
             self._publish_skill()
             self._feedback()
+
+    def _tell_alarm(self, run: GoalRun, prompt: str, status: RunStatus) -> None:
+        """People see on node_health and in the log that a skill goes wrong."""
+        if not run.alarm:
+            self.clear_condition(LOW_ALIGNMENT)
+            return
+        assert run.monitor is not None
+        text = f"{prompt!r} seems to go wrong: {run.monitor.explain()}"
+        if status == "retry":
+            self.meters.count("skills started again")
+            text += f"; it starts again ({run.retries} of {run.monitor.config.max_retries})"
+        if status == "retry" or self.condition.name != LOW_ALIGNMENT:
+            self.get_logger().warning(text)
+        self.set_condition(Condition(DEGRADED, LOW_ALIGNMENT, text))
 
     def _on_health(self, message: NodeHealth) -> None:
         name = message.node.rsplit("/", 1)[-1]
@@ -269,6 +312,7 @@ class SkillPlanner(ManagedNode):
             skill_index=run.index, skills_total=total, prompt=run.skill.prompt, progress=run.progress,
             elapsed_seconds=self._elapsed(run),
             skill=skill_to_message(run.skill, run.skill_id, run.plan_id, run.index, total),
+            score=run.score, retries=run.retries,
         )  # fmt: skip
         run.handle.publish_feedback(feedback)
 
@@ -281,6 +325,8 @@ class SkillPlanner(ManagedNode):
         if run is None:
             return
         self._run = None
+        self._skills = run.last_skill_id
+        self.clear_condition(LOW_ALIGNMENT)
         self._publish_skill()
         self._answer(run.handle, error, message, run)
 
@@ -305,6 +351,15 @@ class SkillPlanner(ManagedNode):
 
         # The goal is executed only now that its end is known: a coroutine that waits would keep rclpy's executor busy.
         handle.execute(conclude)
+
+
+def _stopped_text(run: GoalRun) -> str:
+    assert run.monitor is not None
+    tried = f", started again {run.retries} time(s) and still" if run.retries else ""
+    return (
+        f"{run.skill.prompt!r} was going wrong{tried}: {run.monitor.explain()}. Is the object in reach and in view, "
+        f"and does the scene look like those the policy was trained on? Parameter monitor:=warn goes on regardless"
+    )
 
 
 PARAMETERS = SkillPlanner.PARAMETERS

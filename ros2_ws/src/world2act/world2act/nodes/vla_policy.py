@@ -27,6 +27,8 @@ from world2act.health import DEGRADED, FAULT, Condition
 from world2act.parameters import Parameter
 from world2act.runner import run_node
 from world2act.schedule import InferenceSchedule, Job, SkillRequest
+from world2act_core import types as core
+from world2act_core.alignment import AlignmentTracker
 from world2act_core.bundle import load_bundle
 from world2act_core.compatibility import check_compatible
 from world2act_core.contract import Contract, ContractError
@@ -53,6 +55,29 @@ class VlaPolicy(ManagedNode):
             "True: infer nothing before the arm's driver has said on robot_contract what it is, and it fits the bundle",
         ),
         Parameter(
+            "residual",
+            True,
+            "Whether the bundle's residual corrects the policy, from the next inference on; no effect without one",
+            live=True,
+        ),
+        Parameter(
+            "residual_graph",
+            "auto",
+            "Run policy and residual as one graph or one after the other; auto: as one if the bundle has it",
+            choices=("auto", "fused", "separate"),
+        ),
+        Parameter(
+            "imagined_codes",
+            "",
+            "File of `training imagined-codes` that the alignment score compares with; empty: the bundle's own",
+        ),
+        Parameter(
+            "imagined_start",
+            "",
+            "Name of the present initial state in that file, as pick/seen/7; empty: the only one there is",
+            live=True,
+        ),
+        Parameter(
             "skill_timeout", 3.0, "Without word from the planner for this long nothing is inferred", "s", 0.5, 60.0
         ),
     )
@@ -70,14 +95,17 @@ class VlaPolicy(ManagedNode):
         path = self.values.text("bundle")
         try:
             self.bundle = load_bundle(path)
-            self.policy = BundlePolicy(self.bundle, self._provider(), self.values.integer("threads"))
+            self.policy = BundlePolicy(self.bundle, *self._engine_options())
             self.policy.warm_up()
+            book = self.bundle.code_book(self.values.text("imagined_codes") or None)
         except (ValueError, EngineError, OSError) as error:
             raise ConfigurationError(
                 f"the bundle {path!r} cannot be used: {error}",
                 "point parameter 'bundle' at a complete export, or pick another provider; see `world2act doctor`",
             ) from error
         self._check_robot()
+        self._tracker = AlignmentTracker(book) if book is not None else None
+        self._told: set[str] = set()
         contract = self.bundle.contract
         step_ns = seconds_to_ns(contract.step_s)
         self._schedule = InferenceSchedule(self.lockstep, contract.execute_steps * step_ns, step_ns)
@@ -86,10 +114,15 @@ class VlaPolicy(ManagedNode):
         self._chunks = self.publisher(ActionChunk, topics.ACTION_CHUNK, topics.reliable())
         self.listen(Observation, topics.OBSERVATION, self._on_observation, topics.newest(self.lockstep))
         self.listen(Skill, topics.SKILL, self._on_skill, topics.latched())
-        self.get_logger().info(f"bundle {self.bundle.manifest.name} on {self.policy.provider}")
+        self.get_logger().info(f"bundle {self.bundle.manifest.name} on {self.policy.provider}, {self._residual_text()}")
 
-    def _provider(self) -> Any:
-        return self.values.text("provider")
+    def _engine_options(self) -> Any:
+        return self.values.text("provider"), self.values.integer("threads"), self.values.text("residual_graph")
+
+    def _residual_text(self) -> str:
+        if not self.policy.has_residual:
+            return "without a residual"
+        return f"residual {'on' if self.values.flag('residual') else 'off'}"
 
     def _check_robot(self) -> None:
         if self._robot is None:
@@ -138,6 +171,7 @@ class VlaPolicy(ManagedNode):
         request = SkillRequest(
             plan_id=int(message.plan_id), skill_id=int(message.id), prompt=message.prompt, active=bool(message.active),
             acknowledged=int(message.chunk_sequence), not_before_ns=stamp_to_ns(message.header.stamp),
+            index=int(message.index),
         )  # fmt: skip
         if not request.active:
             self.clear_condition(OUTPUT_INVALID, SKILL_STALE)
@@ -189,7 +223,8 @@ class VlaPolicy(ManagedNode):
             observation = observation_from_message(job.observation)
         except ConversionError as error:
             raise ValueError(f"observation: {error}") from error
-        chunk = self.policy.act(observation, job.skill.prompt, skill_id=job.skill.skill_id)
+        self._switch_residual()
+        chunk = self._scored(self.policy.act(observation, job.skill.prompt, skill_id=job.skill.skill_id), job.skill)
         self.meters.latency("inference", chunk.inference_s)
         with self._wake:
             if not self._running:
@@ -202,6 +237,24 @@ class VlaPolicy(ManagedNode):
             chunk_to_message(chunk, job.stamp_ns, job.skill.plan_id, self._action_names, self.bundle.sha256)
         )
         self.meters.tick("chunk")
+
+    def _switch_residual(self) -> None:
+        wanted = self.values.flag("residual")
+        if wanted != self.policy.residual_on:
+            self.policy.residual_on = wanted
+            self.get_logger().info(f"{self._residual_text()} from chunk {self._sequence} on")
+
+    def _scored(self, chunk: core.ActionChunk, skill: SkillRequest) -> core.ActionChunk:
+        """With the alignment score, if something was imagined for this initial state, skill and moment."""
+        if self._tracker is None:
+            return chunk
+        start = self.values.text("imagined_start")
+        score = self._tracker.score(chunk, start, skill.prompt, skill.index, skill.plan_id)
+        reason = self._tracker.reason
+        if reason and reason not in self._told:
+            self._told.add(reason)
+            self.get_logger().warning(f"no alignment score: {reason}")
+        return replace(chunk, alignment=score)
 
     def refresh_condition(self) -> None:
         """Say so when the robot has not said what it is, or the planner fell silent in the middle of a plan."""
