@@ -94,7 +94,7 @@ def test_a_monitor_is_part_of_the_identity_and_its_absence_is_not() -> None:
     files = {"policy.onnx": "1" * 64, "contract.yaml": "2" * 64, "monitor.yaml": "3" * 64}
     text = TextEncoderReference(folder="../encoder", sha256={"model.onnx": "4" * 64})
     manifest = Manifest(name="still", created="", licence="", world2act_version="0.1.0", files=files, text_encoder=text)
-    watched = Bundle(Path("still"), manifest, tabletop_contract(), "5" * 64, MONITOR)
+    watched = Bundle(Path("still"), manifest, tabletop_contract(), "5" * 64, monitor=MONITOR)
     config = EvaluateConfig()
     # As it was computed before there were monitors, so that older results are found again.
     names = ("done_threshold", "consecutive", "skill_seconds", "execute_steps", "blend_seconds", "wording", "prompts")
