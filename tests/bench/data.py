@@ -22,6 +22,7 @@ from training.data.cache import CacheConfig, FrameCache, build_cache
 from training.data.collect import CollectConfig, collect
 from training.data.layout import video_key
 from training.data.lerobot_reader import LeRobotReader, file_number
+from training.data.video import RgbConverter
 from world2act_core.images import fit_image
 
 TARGET = 2.0
@@ -166,6 +167,7 @@ def _stages(fps: int, locator: Locator, frames: list[tuple[int, str]]) -> list[S
     """The reader's steps taken one by one."""
     parts: dict[str, list[float]] = {"seek": [], "decode the key frame": [], "decode up to the frame": [], "to RGB": []}
     containers: dict[Path, Any] = {}
+    rgb = RgbConverter()
     for index, camera in frames:
         path, number = locator.find(index, camera)
         if path not in containers:
@@ -182,7 +184,7 @@ def _stages(fps: int, locator: Locator, frames: list[tuple[int, str]]) -> list[S
         while frame.pts < int(number * ticks):
             frame = next(decoder)
         marks.append(time.perf_counter())
-        frame.to_ndarray(format="rgb24")
+        rgb.convert(frame)
         marks.append(time.perf_counter())
         for name, seconds in zip(parts, np.diff(marks)):
             parts[name].append(float(seconds))

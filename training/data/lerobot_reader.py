@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from training.common.errors import DatasetError
 from training.data import layout
 from training.data.pack import episode_rows
+from training.data.video import RgbConverter
 
 OPEN_FILES = 256  # video containers kept open for random access
 
@@ -125,6 +126,7 @@ class _VideoFile:
             raise DatasetError(f"{path} has no time base; the file is damaged")
         self._ticks = 1 / (fps * self._stream.time_base)
         self._decoder: Iterator[av.VideoFrame] | None = None
+        self._rgb = RgbConverter()
         self._next = -1  # number of the frame the decoder gives next
 
     def frame(self, number: int) -> NDArray[np.uint8]:
@@ -136,7 +138,7 @@ class _VideoFile:
             position = round((frame.pts or 0) / float(self._ticks))
             self._next = position + 1
             if position >= number:
-                return frame.to_ndarray(format="rgb24")
+                return self._rgb.convert(frame)
         raise DatasetError(f"{self._container.name} ends before frame {number}; the file is damaged")
 
     def close(self) -> None:
