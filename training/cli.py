@@ -54,6 +54,18 @@ COMMANDS: dict[str, Command] = {
     ),
     "export": Command("training.export.policy", "PolicyExportConfig", "export_policy", "checkpoint to a policy bundle"),
     "evaluate": Command("training.evaluation.evaluate", "EvaluateConfig", "evaluate", "measure a bundle in simulation"),
+    "evaluate-arm": Command(
+        "training.evidence.arm", "EvaluateArmConfig", "evaluate_arm", "measure one policy of a comparison"
+    ),
+    "measure-latency": Command(
+        "training.evidence.latency", "LatencyConfig", "measure_latency", "what a residual adds to one inference"
+    ),
+    "evidence": Command(
+        "training.evidence.command", "EvidenceConfig", "evidence", "what the measurements say about each claim"
+    ),
+    "reproduce": Command(
+        "training.recipes.world2act.command", "ReproduceConfig", "reproduce", "a whole paper, from nothing to a report"
+    ),
     "world-model-vae": Command(
         "training.world_model.train_vae", "VaeTrainConfig", "train_vae", "train the causal video VAE"
     ),
