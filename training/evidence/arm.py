@@ -131,7 +131,7 @@ def _keep(played: Played, results: Results, film: Path) -> None:
 
 
 def _report(
-    config: EvaluateArmConfig, facts: dict[str, Any], episodes: dict[GroupName, list[Episode]], results: Results
+    config: EvaluateArmConfig, facts: dict[str, Any], episodes: dict[GroupName, tuple[Episode, ...]], results: Results
 ) -> dict[str, Any]:
     filmed = [
         (episode, path)

@@ -66,7 +66,7 @@ def evidence(config: EvidenceConfig) -> dict[str, Any]:
     measured = Measurements(runs, config.preset, read_arms(runs / EVALUATION), Rules(config.minimum, config.smallest))
     claims = world2act_claims(config.trajectories, config.tasks, config.checkpoints)
     rows = [claim.judge(measured) for claim in claims]
-    report = _report(config, measured, rows)
+    report: dict[str, Any] = json.loads(json.dumps(_report(config, measured, rows)))
     write_text_atomically(config.out, json.dumps(report, indent=1) + "\n")
     figures = write_plots(measured, claims, config.out.parent)
     if config.update_docs:

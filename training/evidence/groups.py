@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from training.common.errors import EvaluationError
@@ -48,7 +49,8 @@ GROUPS: dict[GroupName, Group] = {
 }
 
 
-def episodes_of(name: GroupName, count: int, first_seed: int) -> list[Episode]:
+@lru_cache(maxsize=64)
+def episodes_of(name: GroupName, count: int, first_seed: int) -> tuple[Episode, ...]:
     """``count`` episodes of a group, spread evenly over kinds and splits; fewer are the first ones of more.
 
     Cell by cell the seeds count from ``first_seed`` on, so that an episode is the same for every policy.
@@ -57,7 +59,7 @@ def episodes_of(name: GroupName, count: int, first_seed: int) -> list[Episode]:
         raise EvaluationError(f"a group needs at least one episode, got {count}")
     group = GROUPS[name]
     cells = [_cell(group, kind, split, first_seed) for kind in group.kinds for split in group.splits]
-    return [next(cells[number % len(cells)]) for number in range(count)]
+    return tuple(next(cells[number % len(cells)]) for number in range(count))
 
 
 def _cell(group: Group, kind: TaskKind, split: str, seed: int) -> Iterator[Episode]:
