@@ -19,7 +19,7 @@ from training.evidence.groups import GROUPS
 from training.evidence.measurements import Measurements
 from training.evidence.plots import write_plots
 from training.evidence.row import Row
-from training.evidence.table import table, update_page
+from training.evidence.table import arms_table, table, update_page
 from training.evidence.verdict import Rules
 from training.evidence.world2act import world2act_claims
 
@@ -81,10 +81,10 @@ def evidence(config: EvidenceConfig) -> dict[str, Any]:
 
 
 def page_text(report: dict[str, Any], rows: Sequence[Row]) -> str:
-    """The table and where its numbers come from."""
+    """Claims, arms, and where the numbers come from."""
     source = f"Preset `{report['preset']}`, commit {report['commit']}, {report['machine']}"
-    protocol = report["protocol"]["sha256"]
-    return f"{source}; protocol `{protocol[:12] if protocol else 'none'}`.\n\n{table(rows)}"
+    protocol = report["protocol"]["sha256"][:12] or "none"
+    return "\n\n".join((f"{source}; protocol `{protocol}`.", table(rows), arms_table(report["arms"])))
 
 
 def _report(config: EvidenceConfig, measured: Measurements, rows: Sequence[Row]) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from training.common.disk import write_text_atomically
 from training.common.errors import EvaluationError
+from training.evidence.groups import GROUPS
 from training.evidence.row import Row, Unit
 
 
@@ -30,6 +32,24 @@ def numbers(
         "" if interval is None else f"[{', '.join(map(unit.number, interval))}]",
         "" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}",
     )
+
+
+def arms_table(arms: Mapping[str, Any]) -> str:
+    """Success of every arm per group with its interval, and how long post-training took; ``arms``: as in the JSON."""
+    lines = ["| arm | " + " | ".join(GROUPS) + " | trained in |", "|---|" + "---|" * (len(GROUPS) + 1)]
+    for name, arm in arms.items():
+        cells = [success(arm["groups"].get(group)) for group in GROUPS]
+        taken = arm["training_minutes"]
+        lines.append(f"| {' | '.join((name, *cells, '' if taken is None else f'{taken:.1f} min'))} |")
+    return "\n".join(lines)
+
+
+def success(group: Mapping[str, Any] | None) -> str:
+    """As "61 [57, 65] %, n 510"; "" for a group that was not measured."""
+    if group is None:
+        return ""
+    low, high = group["interval"]
+    return f"{100 * group['success_rate']:.0f} [{100 * low:.0f}, {100 * high:.0f}] %, n {group['n']}"
 
 
 def markers(name: str) -> tuple[str, str]:

@@ -41,10 +41,11 @@ def made_up_arm(
             more = {"alignment": score(place)} if score and group == "seen" else {}
             lines.append(json.dumps({**row(episode, success(place)), **more, "identity": name}))
     (folder / "episodes.jsonl").write_text("\n".join(lines) + "\n")
+    rate = {"n": count, "success_rate": 0.6, "interval": [0.56, 0.64]}
     facts = {
         "arm": name, "identity": name, "policy": {"sha256": f"weights of {name}"}, "scorer": None,
         "protocol": {"robot": "Panda", "sha256": protocol}, "episodes_per_group": count, "first_seed": 10_000,
-        "groups": {group: {"n": count} for group in groups}, "commit": "abc", "machine": "made up",
+        "groups": dict.fromkeys(groups, rate), "commit": "abc", "machine": "made up",
     }  # fmt: skip
     (folder / "arm.json").write_text(json.dumps(facts))
 
@@ -205,6 +206,8 @@ def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
         "| the residual adds at most 10 % latency | not measured |  |  |  |  | cannot tell (" in text
         and "old" not in text
     )
+    cell = "60 [56, 64] %, n 600"
+    assert f"| world2act-v1 | {cell} | {cell} | {cell} | {cell} |  |" in text
     evidence(settings(tmp_path, page=page, update_docs=True))
     assert page.read_text() == text
     page.write_text(f"{end}\n{begin}\n")

@@ -13,8 +13,9 @@ from typing import Any
 from training.common.disk import write_text_atomically
 from training.common.machine import describe_machine, git_commit
 from training.evidence.arm import ARM
+from training.evidence.groups import GROUPS
 from training.evidence.row import UNITS
-from training.evidence.table import numbers
+from training.evidence.table import numbers, success
 from training.evidence.world2act import BASE, V1
 from training.post_training.imagined import META
 from training.recipes.pipeline.review import UNABLE, Review, Status
@@ -48,6 +49,8 @@ def write_report(places: Places, preset: str, reviews: Sequence[Review]) -> Path
         machine=describe_machine(),
         commit=git_commit(),
         claims=_claims(places.evidence),
+        groups=list(GROUPS),
+        arms=_arms(places.evidence),
         figures=list(_figures(places, album)),
         strips=list(_strips(places, album)),
         imagined=list(_imagined(places, album)),
@@ -89,6 +92,16 @@ def _claims(path: Path) -> list[dict[str, str]]:
                 "p": p,
             }
         )
+    return rows
+
+
+def _arms(path: Path) -> list[list[str]]:
+    """Name, success per group, minutes of post-training."""
+    rows = []
+    for name, arm in _read(path).get("arms", {}).items():
+        taken = arm["training_minutes"]
+        rates = [success(arm["groups"].get(group)) for group in GROUPS]
+        rows.append([name, *rates, "" if taken is None else minutes(taken)])
     return rows
 
 
