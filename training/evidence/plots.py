@@ -59,7 +59,8 @@ def _levels(measured: Measurements, claims: Sequence[Rising], label: str, path: 
         axes = panels[0][groups.index(claim.group)]
         method = next((name for name in COLOURS if name in claim.arms), "")
         levels, rates, low, high = (np.array(column) for column in zip(*points))
-        places = [claim.levels.index(level) for level in levels]
+        aside = 0.03 if method == PIXELS else 0.0  # intervals of two methods must not hide each other
+        places = [claim.levels.index(level) + aside for level in levels]
         spread = 100 * np.abs(np.stack([rates - low, high - rates]))
         axes.errorbar(
             places, 100 * rates, spread, marker="o", capsize=3, label=NAMES.get(method), color=COLOURS.get(method)

@@ -13,10 +13,10 @@ from training.evidence.success_claims import Better, Rising, Unsaturated
 BASE, V1, V2, PIXELS = "base", "world2act-v1", "world2act-v2", "pixels"
 ABLATIONS = {
     "one-direction": "contrast in one direction only",
-    "global-contrast": "one code per trajectory instead of per chunk",
-    "base-wm": "Base-WM instead of Skill-WM",
-    "bc-target": "regression to the decoded codes instead of contrast",
-    "lora": "LoRA in the policy instead of a residual on it",
+    "global-contrast": "one code per trajectory",
+    "base-wm": "Base-WM",
+    "bc-target": "regression to decoded codes",
+    "lora": "LoRA instead of a residual",
 }
 """Arm -> what is otherwise than in World2Act v1."""
 COMPARED: tuple[GroupName, ...] = ("seen", "perturbed")
@@ -68,8 +68,8 @@ def world2act_claims(
 
 
 def checkpoint_arms(checkpoints: Sequence[int]) -> tuple[str, ...]:
-    """The base policy and every kept checkpoint of both variants."""
-    return (BASE, *(at_iteration(method, count) for method in (V1, V2) for count in checkpoints))
+    """Every kept checkpoint of both variants; iteration 0 is the base policy."""
+    return (at_iteration(V1, 0), *(at_iteration(method, count) for method in (V1, V2) for count in checkpoints))
 
 
 def _foundations() -> Iterator[Claim]:
@@ -94,7 +94,7 @@ def _main() -> Iterator[Claim]:
 def _ablations() -> Iterator[Claim]:
     for arm, what in ABLATIONS.items():
         for group in COMPARED:
-            yield Better(f"World2Act v1 above {what}, {WHERE[group]}", V1, arm, group)
+            yield Better(f"World2Act v1 above the same with {what}, {WHERE[group]}", V1, arm, group)
 
 
 def _growth(trajectories: Sequence[int], tasks: Sequence[int]) -> Iterator[Claim]:

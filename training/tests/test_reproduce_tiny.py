@@ -14,7 +14,7 @@ from training.tests.synthetic_run import TEXT_ENCODER
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_from_demonstrations_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = [
         "reproduce",

@@ -14,10 +14,14 @@ from training.recipes.world2act.sizes import Sizes
 from training.skills.config import SkillsConfig
 
 
-def foundations(sizes: Sizes, places: Places) -> Iterator[Step]:
-    """In order."""
+def policy_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
+    """Demonstrations and the base policy."""
     yield from _data(sizes, places)
     yield from _policy(sizes, places)
+
+
+def imagination_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
+    """World models, adapters, and what is imagined."""
     yield from _world_models(sizes, places)
     yield from _adapters(sizes, places)
     yield from _imagined(sizes, places)

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from training.evidence.arm import EvaluateArmConfig
+from training.evidence.arm import ARM, EvaluateArmConfig
 from training.evidence.command import EvidenceConfig
+from training.evidence.groups import GroupName
 from training.evidence.world2act import BASE, V1, V2, at_iteration
+from training.post_training.trainer import KEPT
 from training.recipes.pipeline.step import Step
 from training.recipes.world2act.arms import EVERYWHERE, ArmPlan
 from training.recipes.world2act.places import Places
 from training.recipes.world2act.sizes import Sizes
 
-SCORED = (V1, V2)
-"""Arms whose alignment score is measured besides the base policy's."""
 FILMED = (BASE, V1)
 
 
-def measures(sizes: Sizes, places: Places, plans: Sequence[ArmPlan]) -> Iterator[Step]:
-    """In order."""
-    base = _config(sizes, places, BASE, base=places.policy, groups=(*EVERYWHERE, "unseen-tasks"))
-    yield _measure(base, ("base-policy",))
+def base_step(sizes: Sizes, places: Places) -> Step:
+    """The base policy measured: before anything else is built on it, for a saturated one is of no use."""
+    groups: tuple[GroupName, ...] = (*EVERYWHERE, "unseen-tasks")
+    return _measure(_config(sizes, places, BASE, base=places.policy, groups=groups), "base-policy")
+
+
+def arm_steps(sizes: Sizes, places: Places, plans: Iterable[ArmPlan]) -> Iterator[Step]:
+    """Every arm trained and measured, one after the other."""
     for plan in plans:
+        yield plan.step()
         config = _config(sizes, places, plan.name, base=plan.base, residual=plan.residual, groups=plan.groups)
-        yield _measure(config, (f"train-{plan.name}",))
-    for plan in plans:
-        if plan.name in SCORED:
-            yield from _checkpoints(sizes, places, plan)
+        scored = plan.name in (V1, V2)
+        yield _measure(_scored(config, places) if scored else config, plan.step().name)
+
+
+def checkpoint_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
+    """What the alignment score says of the main arms' checkpoints; number 0 is the base policy."""
+    for method, iteration in [(V1, 0), *((method, n) for method in (V1, V2) for n in sizes.checkpoints)]:
+        checkpoint = places.arm(method) / KEPT / f"step-{iteration:08d}" if iteration else None
+        config = _config(
+            sizes,
+            places,
+            at_iteration(method, iteration),
+            base=places.policy,
+            residual=checkpoint,
+            groups=("seen",),
+            episodes=sizes.checkpoint_episodes,
+        )
+        yield _measure(_scored(config, places), f"train-{method}" if iteration else "base-policy")
 
 
 def robot_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
@@ -73,30 +92,17 @@ REPORTS = ("compare-world-models", "align", "measure-latency")
 
 
 def _config(sizes: Sizes, places: Places, name: str, **changes: Any) -> EvaluateArmConfig:
-    config = replace(sizes.evaluate, out=places.measured(name), text_encoder=places.text_encoder, **changes)
-    if name in FILMED:
-        config = replace(config, films=sizes.films)
-    if name == BASE or name.startswith(SCORED):
-        config = replace(config, adapters=places.root / "align", imagined=places.imagined("evaluation"))
-    return config
+    films = sizes.films if name in FILMED else 0
+    out = places.measured(name)
+    return replace(sizes.evaluate, out=out, text_encoder=places.text_encoder, films=films, **changes)
 
 
-def _checkpoints(sizes: Sizes, places: Places, plan: ArmPlan) -> Iterator[Step]:
-    for iteration in sizes.checkpoints:
-        config = _config(
-            sizes,
-            places,
-            at_iteration(plan.name, iteration),
-            base=plan.base,
-            residual=places.arm(plan.name) / "kept" / f"step-{iteration:08d}",
-            groups=("seen",),
-            episodes=sizes.checkpoint_episodes,
-        )
-        yield _measure(config, (f"train-{plan.name}",))
+def _scored(config: EvaluateArmConfig, places: Places) -> EvaluateArmConfig:
+    return replace(config, adapters=places.root / "align", imagined=places.imagined("evaluation"))
 
 
-def _measure(config: EvaluateArmConfig, needs: tuple[str, ...]) -> Step:
-    scored = ("align", "imagine-evaluation") if config.adapters is not None else ()
-    name = f"evaluate-{config.out.name}"
-    # Episodes of another policy or protocol are told apart by their identity.
-    return Step(name, "evaluate-arm", config, (config.out / "arm.json",), needs=(*needs, *scored), overwrites=True)
+def _measure(config: EvaluateArmConfig, trained: str) -> Step:
+    needs = (trained, "align", "imagine-evaluation") if config.adapters is not None else (trained,)
+    # Episodes of another policy or protocol are told apart by their identity, so nothing needs to be put aside.
+    files = (config.out / ARM,)
+    return Step(f"evaluate-{config.out.name}", "evaluate-arm", config, files, needs, overwrites=True)

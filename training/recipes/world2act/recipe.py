@@ -11,8 +11,14 @@ from typing import Any, Literal
 from training.recipes.pipeline.step import Step, check_steps
 from training.recipes.world2act.arms import arm_plans
 from training.recipes.world2act.estimates import estimate
-from training.recipes.world2act.foundations import foundations
-from training.recipes.world2act.measures import evidence_step, measures, robot_steps
+from training.recipes.world2act.foundations import imagination_steps, policy_steps
+from training.recipes.world2act.measures import (
+    arm_steps,
+    base_step,
+    checkpoint_steps,
+    evidence_step,
+    robot_steps,
+)
 from training.recipes.world2act.nano import NANO
 from training.recipes.world2act.places import Places
 from training.recipes.world2act.sizes import Sizes
@@ -33,11 +39,12 @@ def world2act_steps(
 ) -> list[Step]:
     """Every step in order. workers, threads: what commands that have such options get (None: the preset's own)."""
     sizes = PRESETS[preset]
-    plans = list(arm_plans(sizes, places))
     steps = [
-        *foundations(sizes, places),
-        *(plan.step() for plan in plans),
-        *measures(sizes, places, plans),
+        *policy_steps(sizes, places),
+        base_step(sizes, places),
+        *imagination_steps(sizes, places),
+        *arm_steps(sizes, places, arm_plans(sizes, places)),
+        *checkpoint_steps(sizes, places),
         *robot_steps(sizes, places),
     ]
     steps.append(evidence_step(sizes, places, preset, steps))
