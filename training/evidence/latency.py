@@ -15,20 +15,20 @@ from rich.progress import track
 from training.common.disk import write_text_atomically
 from training.common.errors import EvaluationError
 from training.common.machine import describe_machine, git_commit
-from world2act_core.bundle import Bundle, BundleError, load_bundle
-from world2act_core.engine import Engine
+from world2act_core.engine import Engine, EngineError, OnnxEngine
+from world2act_core.files import sha256_file
 
 LATENCY = "latency.json"
 
 
 @dataclass(frozen=True)
 class LatencyConfig:
-    """Time two bundles' graphs, taking turns, batch 1."""
+    """Time two ONNX graphs, taking turns, batch 1."""
 
-    base: Path = Path("models/tabletop-nano")
-    """Bundle of the base policy."""
-    residual: Path = Path("models/tabletop-nano-world2act")
-    """Bundle of the same policy with the residual in its graph."""
+    base: Path = Path("models/tabletop-nano-world2act/policy.onnx")
+    """The policy."""
+    residual: Path = Path("models/tabletop-nano-world2act/policy-residual.onnx")
+    """The same policy with the residual in its graph."""
     out: Path = Path("runs/evaluation/latency")
     rounds: int = 400
     warm_up: int = 20
@@ -40,8 +40,8 @@ def measure_latency(config: LatencyConfig) -> dict[str, Any]:
     """Entry point of ``python -m training measure-latency``; returns what is written to ``latency.json``."""
     if config.rounds < 2:
         raise EvaluationError(f"--rounds must be at least 2, got {config.rounds}")
-    bundles = {"base": _open(config.base), "residual": _open(config.residual)}
-    engines = {name: bundle.engine("cpu", config.threads, batch=1) for name, bundle in bundles.items()}
+    graphs = {"base": config.base, "residual": config.residual}
+    engines = {name: _open(graph, config.threads) for name, graph in graphs.items()}
     inputs = {name: made_up_inputs(engine, config.seed) for name, engine in engines.items()}
     for _ in range(config.warm_up):
         for name, engine in engines.items():
@@ -60,7 +60,7 @@ def measure_latency(config: LatencyConfig) -> dict[str, Any]:
         "interval": [low, high],
         "rounds": config.rounds,
         "threads": config.threads,
-        "bundles": {name: bundle.sha256 for name, bundle in bundles.items()},
+        "graphs": {name: sha256_file(graph) for name, graph in graphs.items()},
         "provider": engines["base"].provider,
         "commit": git_commit(),
         "machine": describe_machine(),
@@ -91,8 +91,10 @@ def made_up_inputs(engine: Engine, seed: int) -> dict[str, NDArray[Any]]:
     return inputs
 
 
-def _open(folder: Path) -> Bundle:
+def _open(graph: Path, threads: int) -> OnnxEngine:
+    if not graph.exists():
+        raise EvaluationError(f"there is no graph {graph}; export the policy and its residual first")
     try:
-        return load_bundle(folder)
-    except BundleError as error:
+        return OnnxEngine(graph, provider="cpu", threads=threads, batch=1)
+    except EngineError as error:
         raise EvaluationError(str(error)) from error

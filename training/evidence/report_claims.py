@@ -33,7 +33,7 @@ class AddedLatency:
             n=int(report["rounds"]),
             interval=interval,
             verdict=is_at_most(interval, self.limit),
-            details={key: report[key] for key in ("milliseconds", "bundles", "threads", "machine")},
+            details={key: report[key] for key in ("milliseconds", "graphs", "threads", "machine")},
         )
 
 

@@ -29,7 +29,7 @@ from training.tests.synthetic_post_training import (
 from training.tests.synthetic_run import TEXT_ENCODER
 from world2act_core.types import Observation
 
-BUNDLE = TEXT_ENCODER.parent / "tabletop-nano"
+GRAPH = TEXT_ENCODER.parent / "tabletop-nano/policy.onnx"
 
 
 def settings(root: Path, **changes: object) -> EvaluateArmConfig:
@@ -79,8 +79,8 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
         evaluate_arm(settings(tmp_path, groups=("moon",)))
     with pytest.raises(TrainingError, match="neither a bundle nor a run"):
         evaluate_arm(settings(tmp_path, base=tmp_path / "nothing"))
-    with pytest.raises(EvaluationError, match="manifest"):
-        measure_latency(LatencyConfig(base=tmp_path, residual=BUNDLE, out=tmp_path))
+    with pytest.raises(EvaluationError, match=r"there is no graph .*policy.onnx"):
+        measure_latency(LatencyConfig(base=tmp_path / "policy.onnx", residual=GRAPH, out=tmp_path))
 
 
 def test_the_score_compares_chunks_with_the_codes_of_their_place() -> None:
@@ -108,8 +108,8 @@ def test_the_score_compares_chunks_with_the_codes_of_their_place() -> None:
 
 
 def test_latency_of_a_graph_beside_itself(tmp_path: Path) -> None:
-    report = measure_latency(LatencyConfig(base=BUNDLE, residual=BUNDLE, out=tmp_path, rounds=3, warm_up=1))
+    report = measure_latency(LatencyConfig(base=GRAPH, residual=GRAPH, out=tmp_path, rounds=3, warm_up=1))
     assert json.loads((tmp_path / "latency.json").read_text()) == report
-    assert report["milliseconds"]["base"] > 0 and report["bundles"]["base"] == report["bundles"]["residual"]
+    assert report["milliseconds"]["base"] > 0 and report["graphs"]["base"] == report["graphs"]["residual"]
     with pytest.raises(EvaluationError, match="at least 2"):
         measure_latency(LatencyConfig(rounds=1))

@@ -166,7 +166,7 @@ def test_reports_of_single_steps(tmp_path: Path) -> None:
     config, runs = settings(tmp_path), tmp_path / "run"
     latency = {
         "added_share": 0.06, "interval": [0.05, 0.08], "rounds": 400, "milliseconds": {"base": 3.0, "residual": 3.2},
-        "bundles": {}, "threads": 1, "machine": "made up",
+        "graphs": {}, "threads": 1, "machine": "made up",
     }  # fmt: skip
     write(runs / "evaluation/latency/latency.json", latency)
     episodes = [{"seed": s, "psnr_base": 20.0 + s % 3, "psnr_skill": 20.4 + s % 3 + 0.1 * (s % 2)} for s in range(40)]

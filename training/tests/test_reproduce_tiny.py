@@ -38,7 +38,7 @@ def test_from_demonstrations_to_the_report(tmp_path: Path, capsys: pytest.Captur
     # So few episodes tell nothing about success, and the report does not pretend that they do.
     paired = [claim for claim in report["claims"] if claim["unit"].startswith(("difference", "rise", "success"))]
     assert len(paired) > 20 and {claim["verdict"] for claim in paired} == {"cannot tell"}
-    assert len({arm["weights"]["sha256"] for arm in report["arms"].values()}) > 10
+    assert len({arm["weights"]["sha256"] for arm in report["arms"].values()}) >= 10
 
     page = (tmp_path / "report/index.html").read_text()
     media = set(re.findall(r'src="([^"]+)"', page))

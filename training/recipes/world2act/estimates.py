@@ -43,6 +43,7 @@ ESTIMATES: dict[str, tuple[float, float]] = {
     "export-residual": (1, 0.2),
     "measure-latency": (0.2, 0.05),
     "calibrate-monitor": (0.5, 0.05),
+    "code-imagined": (0.5, 0.05),
     "evidence": (0.2, 0.05),
 }
 """By the beginning of a step's name; the longest one that fits counts."""

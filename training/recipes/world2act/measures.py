@@ -9,6 +9,7 @@ from typing import Any
 from training.evidence.arm import ARM, EvaluateArmConfig
 from training.evidence.command import EvidenceConfig
 from training.evidence.groups import GroupName
+from training.evidence.latency import LATENCY
 from training.evidence.world2act import BASE, V1, V2, at_iteration
 from training.post_training.trainer import KEPT
 from training.recipes.pipeline.step import Step
@@ -51,26 +52,48 @@ def checkpoint_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
 
 
 def robot_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
-    """World2Act v1 as a bundle: its latency and its monitor. Steps whose command is not there yet are left out."""
-    bundle, measured = places.bundle(V1), places.measured(f"bundle-{V1}")
-    fuse: dict[str, Any] = {"bundle": places.bundle("base"), "residual": places.arm(V1), "out": bundle}
-    yield Step("export-residual", "export-residual", fuse, (bundle,), ("base-bundle", f"train-{V1}"), overwrites=True)
-    latency = replace(sizes.latency, base=places.bundle("base"), residual=bundle, out=places.measured("latency"))
-    yield Step("measure-latency", "measure-latency", latency, (latency.out,), ("export-residual",), overwrites=True)
-    evaluate: dict[str, Any] = {
-        "bundle": bundle, "out": measured, "kinds": ("composite",), "episodes": sizes.evaluate.episodes,
-        "first_seed": sizes.evaluate.first_seed, "rollout": sizes.evaluate.rollout, "videos": 0,
-    }  # fmt: skip
-    yield Step("evaluate-bundle", "evaluate", evaluate, (measured,), ("export-residual",), overwrites=True)
-    monitor: dict[str, Any] = {"evaluations": (measured,), "bundle": bundle}
-    yield Step(
-        "calibrate-monitor",
-        "calibrate-monitor",
-        monitor,
-        (measured / "monitor",),
-        ("evaluate-bundle",),
-        overwrites=True,
+    """World2Act v1 as a bundle, and what its residual costs. Steps whose command is not there yet are left out."""
+    bundle = places.bundle(V1)
+    export: dict[str, Any] = {
+        "run": places.arm(V1),
+        "base": places.bundle("base"),
+        "out": bundle,
+        "cache": places.cache,
+        "samples": sizes.export.samples,
+    }
+    yield Step("export-residual", "export-residual", export, (bundle,), ("base-bundle", f"train-{V1}"), overwrites=True)
+    latency = replace(
+        sizes.latency,
+        base=bundle / "policy.onnx",
+        residual=bundle / "policy-residual.onnx",
+        out=places.measured("latency"),
     )
+    files = (latency.out / LATENCY,)
+    yield Step("measure-latency", "measure-latency", latency, files, ("export-residual",), overwrites=True)
+    if sizes.calibrate:
+        yield from _monitor(sizes, places)
+
+
+def _monitor(sizes: Sizes, places: Places) -> Iterator[Step]:
+    """The run-time monitor, from episodes of the bundle whose starts were imagined."""
+    bundle, measured = places.bundle(V1), places.measured(f"bundle-{V1}")
+    book = places.root / "imagined-evaluation-codes.safetensors"
+    codes: dict[str, Any] = {"imagined": places.imagined("evaluation"), "adapters": places.root / "align", "out": book}
+    yield Step("code-imagined", "imagined-codes", codes, (book,), ("align", "imagine-evaluation"), overwrites=True)
+    evaluate: dict[str, Any] = {
+        "bundle": bundle,
+        "out": measured,
+        "kinds": ("composite",),
+        "episodes": sizes.evaluate.episodes,
+        "first_seed": sizes.evaluate.first_seed,
+        "videos": 0,
+        "imagined_codes": book,
+    }
+    needs = ("export-residual", "code-imagined")
+    yield Step("evaluate-bundle", "evaluate", evaluate, (measured / "evaluation.json",), needs, overwrites=True)
+    monitor: dict[str, Any] = {"evaluations": (measured,), "bundle": bundle}
+    files = (measured / "monitor",)
+    yield Step("calibrate-monitor", "calibrate-monitor", monitor, files, ("evaluate-bundle",), overwrites=True)
 
 
 def evidence_step(sizes: Sizes, places: Places, preset: str, before: Sequence[Step]) -> Step:

@@ -38,6 +38,7 @@ NANO = Sizes(
     pixels=PixelConfig(sampling=FEWER),
     evaluate=EvaluateArmConfig(episodes=510),
     latency=LatencyConfig(),
+    calibrate=True,
     trajectories=(50, 200, 1000),
     tasks=(2, 5, 10),
     task_trajectories=60,

@@ -42,6 +42,8 @@ class Sizes:
     pixels: PixelConfig
     evaluate: EvaluateArmConfig
     latency: LatencyConfig
+    calibrate: bool
+    """Whether there are episodes enough to calibrate the monitor on, which refuses to be calibrated on few."""
     trajectories: tuple[int, ...]
     """Numbers of post-training trajectories that are compared; the last one is the main arms'."""
     tasks: tuple[int, ...]

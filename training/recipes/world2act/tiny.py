@@ -77,6 +77,7 @@ TINY = Sizes(
     pixels=PixelConfig(dynamics=SHORT, cloning=SHORT, sampling=FEWER),
     evaluate=EvaluateArmConfig(episodes=2, workers=0, rollout=RolloutConfig(skill_seconds=SECONDS)),
     latency=LatencyConfig(rounds=5, warm_up=1),
+    calibrate=False,
     trajectories=(2, 8),
     tasks=(10,),
     task_trajectories=2,
