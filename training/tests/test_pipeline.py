@@ -155,6 +155,8 @@ def test_a_step_that_overwrites_puts_nothing_aside(tmp_path: Path) -> None:
     run([step(tmp_path, "table", overwrites=True)], tmp_path)
     run([step(tmp_path, "table", overwrites=True, text="y")], tmp_path)
     assert (tmp_path / "table").read_text() == "xy" and not (tmp_path / "replaced").exists()
+    run([step(tmp_path, "table", overwrites=True, text="y")], tmp_path, forced=("table",))
+    assert (tmp_path / "table").read_text() == "y" and (tmp_path / "replaced/table-table-1").exists()
 
 
 def test_what_lies_outside_the_run_is_not_moved(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def run_steps(
         else:
             why = f" ({review.why})" if review.why else ""
             say(f"{head}: {review.status}{why}, about {step.minutes:g} min")
-            problem = _run(review, records, say, "without --from" if step.name in forced else "again")
+            problem = _run(review, records, say, step.name in forced)
             if problem:
                 outcome.failed[step.name] = problem
                 say(f"{head}: failed, {problem}")
@@ -76,11 +76,11 @@ def run_steps(
     return outcome
 
 
-def _run(review: Review, records: Records, say: Say, how: str) -> str:
-    """Run one step and keep its record; returns what went wrong, "" for nothing. how: to continue it."""
+def _run(review: Review, records: Records, say: Say, forced: bool) -> str:
+    """Run one step and keep its record; returns what went wrong, "" for nothing."""
     step, now = review.step, fingerprint(review.settings, review.inputs)
     try:
-        record = _begin(review, now, records, say)
+        record = _begin(review, now, records, say, forced)
     except TrainingError as error:
         return str(error)
     began = time.monotonic()
@@ -90,6 +90,7 @@ def _run(review: Review, records: Records, say: Say, how: str) -> str:
     record = replace(record, seconds=round(record.seconds + time.monotonic() - began, 1))
     records.write(record)
     if interrupted:
+        how = "without --from" if forced else "again"
         raise RecipeInterrupted(f"interrupted in step {step.name!r}; run the same command {how} to continue there")
     gone = [str(path) for path in step.produces if not path.exists()]
     if gone and not problem:
@@ -120,11 +121,11 @@ def _attempt(step: Step) -> tuple[str, bool]:
     return "", False
 
 
-def _begin(review: Review, now: str, records: Records, say: Say) -> Record:
+def _begin(review: Review, now: str, records: Records, say: Say, forced: bool) -> Record:
     """Note that the step begins; what is in its place and must not be continued is put aside."""
     step, before = review.step, review.record
     moved: list[str] = []
-    if review.status in ANEW and not review.extension and not step.overwrites:
+    if forced or (review.status in ANEW and not review.extension and not step.overwrites):
         moved = records.put_aside(step.name, step.produces)
         for place in moved:
             say(f"    what was there is now in {records.root / place}; delete it when you do not need it")

@@ -29,7 +29,7 @@ class Step:
     uses: tuple[str, ...] = ()
     """Steps whose results it reads where there are any."""
     overwrites: bool = False
-    """The command itself replaces what is there, or tells it from its own: nothing is put aside."""
+    """The command itself replaces what is there, or tells it from its own: put aside only when asked to start anew."""
     extends: tuple[str, ...] = ()
     """Fields of the configuration that may change while the command keeps what is there and adds to it."""
     minutes: float = 1.0

@@ -31,7 +31,7 @@ def _data(sizes: Sizes, places: Places) -> Iterator[Step]:
     dataset = places.dataset
     yield Step("demonstrations", "collect", replace(sizes.collect, out=dataset), (dataset,), extends=("episodes",))
     cache = replace(sizes.cache, dataset=dataset)
-    yield Step("frames", "cache", cache, (places.cache,), needs=("demonstrations",))
+    yield Step("frames", "cache", cache, (places.cache,), needs=("demonstrations",), overwrites=True)
     skills = SkillsConfig(dataset=dataset, out=places.skill_dataset)
     yield Step("skill-clips", "skills", skills, (places.skill_dataset,), needs=("demonstrations",))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from training.evidence.arm import ARM, EvaluateArmConfig
+from training.evidence.arm import EvaluateArmConfig
 from training.evidence.command import EvidenceConfig
 from training.evidence.groups import GroupName
 from training.evidence.latency import LATENCY
@@ -127,5 +127,4 @@ def _scored(config: EvaluateArmConfig, places: Places) -> EvaluateArmConfig:
 def _measure(config: EvaluateArmConfig, trained: str) -> Step:
     needs = (trained, "align", "imagine-evaluation") if config.adapters is not None else (trained,)
     # Episodes of another policy or protocol are told apart by their identity, so nothing needs to be put aside.
-    files = (config.out / ARM,)
-    return Step(f"evaluate-{config.out.name}", "evaluate-arm", config, files, needs, overwrites=True)
+    return Step(f"evaluate-{config.out.name}", "evaluate-arm", config, (config.out,), needs, overwrites=True)
