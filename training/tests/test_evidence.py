@@ -191,12 +191,12 @@ def test_reports_of_single_steps(tmp_path: Path) -> None:
 def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
     begin, end = markers("world2act")
     page = tmp_path / "experiments.md"
-    page.write_text(f"# Before\n{begin}\nold\n{end}\nafter\n")
+    page.write_text(f"# Before\n{begin}\nstale\n{end}\nafter\n")
     made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
     made_up_arm(tmp_path / "run", V1, lambda i: i % 10 < 7)
     config = settings(tmp_path, page=page)
     evidence(config)
-    assert "old" in page.read_text()  # only when asked
+    assert "stale" in page.read_text()  # only when asked
     evidence(settings(tmp_path, page=page, update_docs=True))
     text = page.read_text()
     assert text.startswith(f"# Before\n{begin}\n\nPreset `nano`, commit ") and text.endswith(f"{end}\nafter\n")
@@ -205,7 +205,7 @@ def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
     assert f"| World2Act v1 above base, composites | {cells}" in text
     assert (
         "| the residual adds at most 10 % latency | not measured |  |  |  |  | cannot tell (" in text
-        and "old" not in text
+        and "stale" not in text
     )
     cell = "60 [56, 64] %, n 600"
     assert f"| world2act-v1 | {cell} | {cell} | {cell} | {cell} |  |" in text
