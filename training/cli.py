@@ -69,6 +69,18 @@ COMMANDS: dict[str, Command] = {
         "calibrate_monitor",
         "threshold of the run-time monitor from evaluated episodes",
     ),
+    "evaluate-arm": Command(
+        "training.evidence.arm", "EvaluateArmConfig", "evaluate_arm", "measure one policy of a comparison"
+    ),
+    "measure-latency": Command(
+        "training.evidence.latency", "LatencyConfig", "measure_latency", "what a residual adds to one inference"
+    ),
+    "evidence": Command(
+        "training.evidence.command", "EvidenceConfig", "evidence", "what the measurements say about each claim"
+    ),
+    "reproduce": Command(
+        "training.recipes.world2act.command", "ReproduceConfig", "reproduce", "a whole paper, from nothing to a report"
+    ),
     "world-model-vae": Command(
         "training.world_model.train_vae", "VaeTrainConfig", "train_vae", "train the causal video VAE"
     ),

@@ -39,6 +39,18 @@ def save_checkpoint(
     return folder
 
 
+def keep_copy(checkpoint: Path, root: Path) -> Path:
+    """Copy a checkpoint without its optimiser into ``root``, where nothing replaces it."""
+    folder = root / checkpoint.name
+    temporary = root / f".{checkpoint.name}.tmp"
+    with naming_full_disk(folder):
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.copytree(checkpoint, temporary, ignore=shutil.ignore_patterns("optimiser*"))
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.replace(folder)
+    return folder
+
+
 def checkpoints(root: Path) -> list[Path]:
     """Whole checkpoints under ``root``, oldest first."""
     return sorted(path.parent for path in root.glob(f"step-*/{INFO}"))

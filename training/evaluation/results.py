@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,9 @@ class Results:
         """Whether this episode is finished."""
         return episode in self.rows
 
-    def add(self, outcome: EpisodeOutcome) -> None:
-        """Keep one finished episode and its film, if it has one."""
-        row = {"identity": self._identity, **outcome.to_json()}
+    def add(self, outcome: EpisodeOutcome, more: Mapping[str, Any] | None = None) -> None:
+        """Keep one finished episode and its film, if it has one; ``more``: further entries of its line."""
+        row = {"identity": self._identity, **outcome.to_json(), **(more or {})}
         if outcome.episode not in self.rows:
             with naming_full_disk(self._path), self._path.open("a") as file:
                 file.write(json.dumps(row) + "\n")

@@ -64,6 +64,14 @@ class Episode:
     split: str
     seed: int
 
+    @property
+    def task(self) -> str:
+        """What it is about whatever the words, as "place red cube": the kind and the first target; or "composite"."""
+        if self.kind == "composite":
+            return self.kind
+        skills = sample_task(self.kind, self.seed, "train", SPLITS[self.split].unseen_category).skills
+        return f"{self.kind} {skills[0].target}"
+
 
 @dataclass(frozen=True)
 class EpisodeOutcome:

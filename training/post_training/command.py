@@ -42,7 +42,7 @@ def post_train(config: PostTrainConfig) -> Path:
     latents = ImaginedLatents(config.imagined)
     student, recipe, coder = _student(config, source, latents.origin.vae)
     video, _, adapters = open_adapters(config.adapters, student.contract, latents.origin.vae)
-    codes = latents.codes(cast(VideoAdapter, video), config.trajectories)
+    codes = latents.codes(cast(VideoAdapter, video), config.trajectories, config.tasks)
     _copy_adapters(adapters.folder, config.out / ADAPTERS)
     trainer = PostTrainer(config, student, coder, codes, _facts(student.contract, latents), device)
     _move(student, coder, device)

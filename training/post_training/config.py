@@ -82,6 +82,8 @@ class PostTrainConfig:
     method: Literal["residual", "lora"] = "residual"
     trajectories: int = 1000
     """How many of the imagined initial states are used, the first ones; 0 leaves the base policy."""
+    tasks: tuple[str, ...] = ()
+    """Use only initial states of these tasks, as "place red cube": a kind and its target (none given: all)."""
     iterations: int = 60
     """Times of collecting rollouts and then training on them."""
     states_per_iteration: int = 32
@@ -96,6 +98,8 @@ class PostTrainConfig:
     weight_decay: float = 1e-4
     clip: float = 1.0
     seed: int = 0
+    keep_every: int = 0
+    """Also keep the weights after every so many iterations, in `kept` (0: only the newest two checkpoints)."""
     workers: int = 2
     """Processes that run the simulator; 0: this one."""
     threads: int = 2

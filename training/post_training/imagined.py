@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,23 +74,35 @@ class ImaginedLatents:
                 f"cannot read {path}: {error}; delete {META} and run `training imagine` again"
             ) from error
 
-    @torch.no_grad()
-    def codes(self, adapter: VideoAdapter, count: int) -> ImaginedCodes:
-        """Codes of the first ``count`` states by a frozen video adapter (on the CPU)."""
+    def numbers(self, count: int, tasks: Sequence[str] = ()) -> list[int]:
+        """The first ``count`` states, of ``tasks`` only when there are any; TrainingError when there are fewer."""
         if count > len(self):
             raise TrainingError(
                 f"--trajectories {count} asks for more than the {len(self)} imagined initial states in {self.root}; "
                 f"run `training imagine --count {count}` first"
             )
+        found = [n for n, state in enumerate(self.states) if not tasks or state.episode.task in tasks]
+        if count > len(found):
+            raise TrainingError(
+                f"--trajectories {count} asks for more than the {len(found)} of {len(self)} initial states in "
+                f"{self.root} that are of the tasks {', '.join(tasks)}; imagine more, or name more --tasks"
+            )
+        return found[:count]
+
+    @torch.no_grad()
+    def codes(self, adapter: VideoAdapter, count: int, tasks: Sequence[str] = ()) -> ImaginedCodes:
+        """Codes of the states of :meth:`numbers` by a frozen video adapter (on the CPU)."""
+        numbers = self.numbers(count, tasks)
         shards: dict[int, dict[str, torch.Tensor]] = {}
         rows = []
-        for number in range(count):
+        for number in numbers:
             shard = number // self.origin.shard_size
             if shard not in shards:
                 shards = {shard: load_file(shard_path(self.root, shard))}
             windows = adapter(shards[shard][_key(number)].float())  # [parts * windows, N, C]
             rows.append(windows.reshape(len(self.states[number].prompts), -1, windows.shape[-1]))
-        return ImaginedCodes(self.states[:count], tuple(rows), whole_episode=self.origin.prompts == "instruction")
+        states = tuple(self.states[number] for number in numbers)
+        return ImaginedCodes(states, tuple(rows), whole_episode=self.origin.prompts == "instruction")
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,22 @@ class ImaginedCodes:
             flat = self.codes[state].flatten(0, 1)
             result[row, : len(flat)] = flat
         return result
+
+
+class SlotTracker:
+    """Follows one episode and says which imagined code each query of the policy belongs to."""
+
+    def __init__(self, codes: ImaginedCodes, state: int, chunk_s: float) -> None:
+        """state: number of the initial state among ``codes``; chunk_s: seconds that one executed chunk takes."""
+        self._codes, self._state, self._chunk_s = codes, state, chunk_s
+        self._skill, self._skill_began = 0, 0.0
+
+    def slot(self, time_s: float, skill: int) -> int | None:
+        """The slot of a query at ``time_s`` since the episode's start, in its skill number ``skill``; None: none."""
+        if skill != self._skill:
+            self._skill, self._skill_began = skill, time_s
+        in_skill = round((time_s - self._skill_began) / self._chunk_s)
+        return self._codes.slot(self._state, skill, in_skill, round(time_s / self._chunk_s))
 
 
 def shard_path(root: Path, shard: int) -> Path:

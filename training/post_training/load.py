@@ -73,7 +73,8 @@ def residual_config(values: dict[str, Any]) -> ResidualConfig:
 def _copied_adapter(checkpoint: Path) -> nn.Module:
     from training.post_training.parts import open_adapters
 
-    for place in (checkpoint / ADAPTERS, checkpoint.parent / ADAPTERS):
-        if place.exists():
-            return open_adapters(place)[1]
+    # The last one is the run of a checkpoint in its folder `kept`.
+    for place in (checkpoint, checkpoint.parent, checkpoint.parent.parent):
+        if (place / ADAPTERS).exists():
+            return open_adapters(place / ADAPTERS)[1]
     raise CheckpointError(f"{checkpoint.parent / ADAPTERS} is missing; give the Stage 1 adapters it was trained with")

@@ -21,7 +21,7 @@ from safetensors.torch import save as save_bytes
 from training.evaluation.policy import ChunkPolicy
 from training.evaluation.rollout import Episode, RolloutConfig, run_episode
 from training.post_training.config import RolloutSettings
-from training.post_training.imagined import ImaginedCodes
+from training.post_training.imagined import ImaginedCodes, SlotTracker
 from training.post_training.initial_states import InitialState
 from training.post_training.policies import fitted
 from world2act_core.types import ActionChunk, FloatArray, Observation
@@ -103,20 +103,15 @@ class RecordingPolicy:
         self._policy = policy
         self._codes = codes
         self._number = number
-        self._step_s = steps * self.contract.step_s
+        self._slots = SlotTracker(codes, number, steps * self.contract.step_s)
         self._to_the_end = to_the_end
-        self._skill, self._skill_began = 0, 0.0
         self._rows: list[tuple[dict[str, NDArray[np.uint8]], FloatArray, FloatArray, int, str]] = []
 
     def act(
         self, observation: Observation, prompt: str, noise: FloatArray | None = None, skill_id: int = 0
     ) -> ActionChunk:
         """As the policy; raises :class:`StopRolloutError` once no later query can have a slot."""
-        if skill_id != self._skill:
-            self._skill, self._skill_began = skill_id, observation.time_s
-        in_skill = round((observation.time_s - self._skill_began) / self._step_s)
-        in_episode = round(observation.time_s / self._step_s)
-        slot = self._codes.slot(self._number, skill_id, in_skill, in_episode)
+        slot = self._slots.slot(observation.time_s, skill_id)
         if slot is None and not self._to_the_end and self._is_last(skill_id):
             raise StopRolloutError
         chunk = self._policy.base.act(observation, prompt, noise, skill_id)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.common.checkpoint import read_info, read_tensors, save_checkpoint
+from training.common.checkpoint import keep_copy, read_info, read_tensors, save_checkpoint
 from training.common.errors import CheckpointError, TrainingError
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
 from training.common.schedule import set_learning_rate
@@ -30,8 +30,12 @@ from training.post_training.rollouts import Collector, Trajectory
 from training.post_training.samples import Samples, collate
 from training.post_training.students import TrainableStudent
 
-FREE_FIELDS = ("out", "iterations", "workers", "threads", "device", "base", "adapters", "imagined", "text_encoder")
+FREE_FIELDS = (
+    "out", "iterations", "keep_every", "workers", "threads", "device", "base", "adapters", "imagined", "text_encoder"
+)  # fmt: skip
 """May change when a run continues; folders are compared by the hash of what is in them."""
+KEPT = "kept"
+"""Folder inside a run with the checkpoints of ``keep_every``, for measuring how success grows."""
 
 
 class PostTrainer:
@@ -148,7 +152,11 @@ class PostTrainer:
             "history": self.history,
             "torch": torch.__version__,
         }
-        return save_checkpoint(self.config.out, self.iteration, tensors, info)
+        folder = save_checkpoint(self.config.out, self.iteration, tensors, info)
+        every = self.config.keep_every
+        if every and self.iteration and self.iteration % every == 0:
+            keep_copy(folder, self.config.out / KEPT)
+        return folder
 
     def restore(self, folder: Path) -> None:
         """Continue from a checkpoint of the same settings and frozen parts; CheckpointError names what differs."""

@@ -1,0 +1,1 @@
+"""Measuring policies on the same episodes, and saying what the measurements show."""

@@ -1,0 +1,124 @@
+"""``evidence``: what the measurements say about each claim, as JSON, a markdown table and figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from training.common.disk import write_text_atomically
+from training.common.errors import EvaluationError
+from training.common.machine import describe_machine, git_commit
+from training.evidence.arms import Arm, read_arms
+from training.evidence.groups import GROUPS
+from training.evidence.measurements import Measurements
+from training.evidence.plots import write_plots
+from training.evidence.row import Row
+from training.evidence.table import arms_table, table, update_page
+from training.evidence.verdict import Rules
+from training.evidence.world2act import world2act_claims
+
+EVALUATION = "evaluation"
+"""Folder of a run of the recipe with one folder per arm."""
+
+
+@dataclass(frozen=True)
+class EvidenceConfig:
+    """Judge every claim by what `reproduce` (or `evaluate-arm`) has measured; nothing is measured here."""
+
+    what: Annotated[Literal["world2act"], tyro.conf.Positional] = "world2act"
+    preset: str = "nano"
+    """Preset of `reproduce` that is named in the commands."""
+    runs: Path | None = None
+    """Folder of that run (default: runs/world2act-<preset>)."""
+    out: Path = Path("docs/evidence/world2act.json")
+    """Figures go beside it."""
+    trajectories: tuple[int, ...] = (50, 200, 1000)
+    """Numbers of post-training trajectories that were compared."""
+    tasks: tuple[int, ...] = (2, 5, 10)
+    """Numbers of tasks seen in post-training that were compared."""
+    checkpoints: tuple[int, ...] = (8, 16, 24, 32, 40)
+    """Iterations whose weights were kept and measured."""
+    minimum: int = 500
+    """Fewest episodes, or pairs of them, that a verdict on success may rest on."""
+    smallest: float = 0.02
+    """Least difference of success rates that matters."""
+    update_docs: bool = False
+    """Also replace the table in --page."""
+    page: Path = Path("docs/experiments.md")
+
+
+def evidence(config: EvidenceConfig) -> dict[str, Any]:
+    """Entry point of ``python -m training evidence``; returns what is written to ``--out``."""
+    runs = config.runs or Path("runs") / f"world2act-{config.preset}"
+    if not runs.is_dir():
+        raise EvaluationError(
+            f"there is no {runs}; run `python -m training reproduce {config.what} --preset {config.preset}` first, or "
+            "name the folder of a run with --runs"
+        )
+    if not config.trajectories or not config.tasks:
+        raise EvaluationError("--trajectories and --tasks need at least one number each")
+    measured = Measurements(runs, config.preset, read_arms(runs / EVALUATION), Rules(config.minimum, config.smallest))
+    claims = world2act_claims(config.trajectories, config.tasks, config.checkpoints)
+    rows = [claim.judge(measured) for claim in claims]
+    report: dict[str, Any] = json.loads(json.dumps(_report(config, measured, rows)))
+    write_text_atomically(config.out, json.dumps(report, indent=1) + "\n")
+    figures = write_plots(measured, claims, config.out.parent)
+    if config.update_docs:
+        update_page(config.page, config.what, page_text(report, rows))
+    counts = {
+        verdict: sum(row.verdict == verdict for row in rows) for verdict in ("holds", "does not hold", "cannot tell")
+    }
+    print(f"{config.out}: {len(rows)} claims, {', '.join(f'{n} {verdict}' for verdict, n in counts.items())}")
+    if figures:
+        print(f"figures: {', '.join(path.name for path in figures)}")
+    return report
+
+
+def page_text(report: dict[str, Any], rows: Sequence[Row]) -> str:
+    """Claims, arms, and where the numbers come from."""
+    source = f"Preset `{report['preset']}`, commit {report['commit']}, {report['machine']}"
+    protocol = report["protocol"]["sha256"][:12] or "none"
+    return "\n\n".join((f"{source}; protocol `{protocol}`.", table(rows), arms_table(report["arms"])))
+
+
+def _report(config: EvidenceConfig, measured: Measurements, rows: Sequence[Row]) -> dict[str, Any]:
+    arms = measured.arms
+    return {
+        "method": config.what,
+        "preset": config.preset,
+        "protocol": _protocol(arms),
+        "rules": asdict(measured.rules),
+        "groups": {name: asdict(group) for name, group in GROUPS.items()},
+        "arms": {name: _arm(measured, arm) for name, arm in arms.items()},
+        "commit": git_commit(),
+        "machine": describe_machine(),
+        "claims": [row.to_json() for row in rows],
+    }
+
+
+def _protocol(arms: dict[str, Arm]) -> dict[str, Any]:
+    """The protocol that all arms were measured under; its hash covers which episodes there are, too."""
+    if not arms:
+        return {"sha256": ""}
+    protocol = {key: value for key, value in next(iter(arms.values())).facts["protocol"].items() if key != "sha256"}
+    whole = {**protocol, "groups": {name: asdict(group) for name, group in GROUPS.items()}}
+    digest = hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+    return {**protocol, "sha256": digest}
+
+
+def _arm(measured: Measurements, arm: Arm) -> dict[str, Any]:
+    facts = arm.facts
+    return {
+        "weights": facts["policy"],
+        "scorer": facts["scorer"],
+        "groups": facts["groups"],
+        "training_minutes": measured.minutes(arm.name),
+        "commit": facts["commit"],
+        "machine": facts["machine"],
+    }

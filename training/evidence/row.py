@@ -1,0 +1,79 @@
+"""One claim and what the measurements say about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.evidence.verdict import Interval, Rules, Verdict
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What an estimate is and how it is written."""
+
+    name: str
+    pattern: str
+    factor: float = 1.0
+    suffix: str = ""
+
+    def number(self, value: float) -> str:
+        """Without what it is, as "+3.1"."""
+        return self.pattern.format(self.factor * value)
+
+    def show(self, value: float) -> str:
+        """As "+3.1 points"."""
+        return self.number(value) + self.suffix
+
+
+RATE = Unit("success rate", "{:.1f}", 100.0, " %")
+DIFFERENCE = Unit("difference of success rates", "{:+.1f}", 100.0, " points")
+RISE = Unit("rise of the success rate from first to last", "{:+.1f}", 100.0, " points")
+RHO = Unit("rank correlation over episodes", "{:+.2f}")
+RHO_CHECKPOINTS = Unit("rank correlation over n checkpoints", "{:+.2f}")
+LATENCY = Unit("added share of the base's latency over n timed rounds", "{:+.1f}", 100.0, " %")
+PSNR = Unit("PSNR over n recordings", "{:+.2f}", suffix=" dB")
+RETRIEVAL = Unit("top-1 accuracy above chance over n chunks", "{:+.1f}", 100.0, " points")
+UNITS = {unit.name: unit for unit in (RATE, DIFFERENCE, RISE, RHO, RHO_CHECKPOINTS, LATENCY, PSNR, RETRIEVAL)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of evidence. interval: 95 %; n: episodes (pairs of them in a comparison) unless ``unit`` says otherwise.
+
+    estimate, interval and p are None where they were not measured or the claim has none.
+    """
+
+    claim: str
+    unit: Unit
+    command: str
+    """Makes what the claim needs."""
+    estimate: float | None = None
+    n: int = 0
+    seeds: str = ""
+    interval: Interval | None = None
+    p: float | None = None
+    verdict: Verdict = "cannot tell"
+    note: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in the file of evidence."""
+        return {
+            "claim": self.claim,
+            "estimate": self.estimate,
+            "unit": self.unit.name,
+            "n": self.n,
+            "seeds": self.seeds,
+            "interval": None if self.interval is None else list(self.interval),
+            "p": self.p,
+            "verdict": self.verdict,
+            "command": self.command,
+            "note": self.note,
+            "details": self.details,
+        }
+
+
+def too_few(n: int, rules: Rules) -> str:
+    """A note when a verdict cannot rest on so few."""
+    return f"a verdict needs {rules.minimum}" if n < rules.minimum else ""

@@ -1,0 +1,106 @@
+"""Steps before post-training: demonstrations, the base policy, world models, adapters, what is imagined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal
+
+from training.alignment.config import ObjectiveChanges
+from training.post_training.initial_states import StartsConfig
+from training.recipes.pipeline.step import Step
+from training.recipes.world2act.places import Places
+from training.recipes.world2act.sizes import Sizes
+from training.skills.config import SkillsConfig
+
+
+def policy_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
+    """Demonstrations and the base policy."""
+    yield from _data(sizes, places)
+    yield from _policy(sizes, places)
+
+
+def imagination_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
+    """World models, adapters, and what is imagined."""
+    yield from _world_models(sizes, places)
+    yield from _adapters(sizes, places)
+    yield from _imagined(sizes, places)
+
+
+def _data(sizes: Sizes, places: Places) -> Iterator[Step]:
+    dataset = places.dataset
+    yield Step("demonstrations", "collect", replace(sizes.collect, out=dataset), (dataset,), extends=("episodes",))
+    cache = replace(sizes.cache, dataset=dataset)
+    yield Step("frames", "cache", cache, (places.cache,), needs=("demonstrations",), overwrites=True)
+    skills = SkillsConfig(dataset=dataset, out=places.skill_dataset)
+    yield Step("skill-clips", "skills", skills, (places.skill_dataset,), needs=("demonstrations",))
+
+
+def _policy(sizes: Sizes, places: Places) -> Iterator[Step]:
+    policy = replace(sizes.policy, cache=places.cache, out=places.policy, text_encoder=places.text_encoder)
+    yield Step("base-policy", "vla", policy, (places.policy,), needs=("frames",))
+    bundle = places.bundle("base")
+    export = replace(
+        sizes.export, checkpoint=places.policy, out=bundle, name="world2act-base", text_encoder=places.text_encoder
+    )
+    yield Step("base-bundle", "export", export, (bundle,), needs=("base-policy",), overwrites=True)
+
+
+def _world_models(sizes: Sizes, places: Places) -> Iterator[Step]:
+    vae = replace(sizes.vae, dataset=places.dataset, out=places.vae)
+    yield Step("vae", "world-model-vae", vae, (places.vae,), needs=("demonstrations",))
+    sources: tuple[tuple[str, str, str], ...] = (("base", "whole", "demonstrations"), ("skill", "skill", "skill-clips"))
+    for name, kind, source in sources:
+        dataset = places.dataset if kind == "whole" else places.skill_dataset
+        out = places.latents(kind)
+        latents = replace(sizes.latents, dataset=dataset, vae=places.vae, out=out)
+        yield Step(f"latents-{kind}", "world-model-latents", latents, (out,), needs=(source, "vae"))
+        model = replace(sizes.world_model, latents=out, vae=places.vae, out=places.world_model(name))
+        yield Step(f"world-model-{name}", "world-model", model, (model.out,), needs=(f"latents-{kind}",))
+    compare = replace(
+        sizes.compare,
+        base=places.world_model("base"),
+        skill=places.world_model("skill"),
+        dataset=places.dataset,
+        out=places.comparison,
+    )
+    models = ("world-model-base", "world-model-skill")
+    yield Step(
+        "compare-world-models", "world-model-evaluate", compare, (places.comparison,), needs=models, overwrites=True
+    )
+
+
+def _adapters(sizes: Sizes, places: Places) -> Iterator[Step]:
+    """The main pair, and one per ablation of the contrast, which changes Stage 1 and Stage 2 alike."""
+    usual = sizes.align.objective
+    kinds: dict[str, ObjectiveChanges] = {
+        "align": usual,
+        "align-one-direction": replace(usual, direction="video-to-action"),
+        "align-global": replace(usual, granularity="global"),
+    }
+    for name, objective in kinds.items():
+        config = replace(
+            sizes.align,
+            latents=places.latents("skill"),
+            dataset=places.skill_dataset,
+            out=places.root / name,
+            objective=objective,
+        )
+        yield Step(name, "align", config, (config.out,), needs=("latents-skill",))
+
+
+def _imagined(sizes: Sizes, places: Places) -> Iterator[Step]:
+    skill, whole = sizes.imagine, replace(sizes.imagine, prompts="instruction", windows=sizes.whole_windows, preview=0)
+    # The starts of the first group that policies are measured on, for the alignment score.
+    composites = StartsConfig(kinds=("composite",), first_seed=sizes.evaluate.first_seed)
+    measured = replace(sizes.imagine, starts=composites, count=sizes.evaluate.episodes, preview=0)
+    kinds: dict[str, tuple[Literal["skill", "base"], object]] = {
+        "skill": ("skill", skill),
+        "base": ("base", whole),
+        "evaluation": ("skill", measured),
+    }
+    for name, (model, config) in kinds.items():
+        out = places.imagined(name)
+        config = replace(config, world_model=places.world_model(model), out=out)  # type: ignore[type-var]
+        needs = (f"world-model-{model}",)
+        yield Step(f"imagine-{name}", "imagine", config, (out,), needs=needs, extends=("count", "preview"))

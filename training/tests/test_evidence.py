@@ -1,0 +1,246 @@
+"""From records on disk to claims, table and figures; what was not measured is said, not made up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.common.errors import EvaluationError
+from training.evaluation.rollout import Episode
+from training.evidence.arms import read_arm, read_arms, shared_episodes
+from training.evidence.command import EvidenceConfig, evidence
+from training.evidence.groups import GROUPS, SEEN_TASKS, UNSEEN_TASKS, GroupName, episodes_of
+from training.evidence.table import markers
+from training.evidence.world2act import BASE, PIXELS, V1, V2, at_iteration
+from training.recipes.pipeline.records import Record, Records
+from world2act_core.statistics import paired_comparison
+
+GROUP_NAMES: tuple[GroupName, ...] = ("seen", "perturbed", "unseen", "unseen-tasks")
+Success = Callable[[int], bool]
+
+
+def made_up_arm(
+    runs: Path,
+    name: str,
+    success: Success,
+    groups: tuple[GroupName, ...] = GROUP_NAMES,
+    count: int = 600,
+    score: Callable[[int], float] | None = None,
+    protocol: str = "p" * 64,
+) -> None:
+    """An arm as ``evaluate-arm`` leaves it; success and score by the place of an episode in its group."""
+    folder = runs / "evaluation" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({**row(Episode("pick", "seen", 1), True), "identity": "of another policy"})]
+    for group in groups:
+        for place, episode in enumerate(episodes_of(group, count, 10_000)):
+            more = {"alignment": score(place)} if score and group == "seen" else {}
+            lines.append(json.dumps({**row(episode, success(place)), **more, "identity": name}))
+    (folder / "episodes.jsonl").write_text("\n".join(lines) + "\n")
+    rate = {"n": count, "success_rate": 0.6, "interval": [0.56, 0.64]}
+    facts = {
+        "arm": name, "identity": name, "policy": {"sha256": f"weights of {name}"}, "scorer": None,
+        "protocol": {"robot": "Panda", "sha256": protocol}, "episodes_per_group": count, "first_seed": 10_000,
+        "groups": dict.fromkeys(groups, rate), "commit": "abc", "machine": "made up",
+    }  # fmt: skip
+    (folder / "arm.json").write_text(json.dumps(facts))
+
+
+def row(episode: Episode, success: bool) -> dict[str, Any]:
+    return {"kind": episode.kind, "split": episode.split, "seed": episode.seed, "success": success}
+
+
+def settings(tmp_path: Path, **changes: Any) -> EvidenceConfig:
+    values: dict[str, Any] = {"runs": tmp_path / "run", "out": tmp_path / "evidence/world2act.json", **changes}
+    (tmp_path / "run").mkdir(exist_ok=True)
+    return EvidenceConfig(**values)
+
+
+def claims(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {claim["claim"]: claim for claim in report["claims"]}
+
+
+def test_groups_are_fixed_and_nested() -> None:
+    for name in GROUP_NAMES:
+        many = episodes_of(name, 30, 10_000)
+        assert len(set(many)) == 30 and many[:7] == episodes_of(name, 7, 10_000)
+        assert {e.kind for e in many} == set(GROUPS[name].kinds) and {e.split for e in many} == set(GROUPS[name].splits)
+    assert not set(SEEN_TASKS) & set(UNSEEN_TASKS)
+    assert {e.task for e in episodes_of("unseen-tasks", 200, 10_000)} == set(UNSEEN_TASKS)
+    assert Episode("composite", "seen", 3).task == "composite"
+    with pytest.raises(EvaluationError, match="at least one episode"):
+        episodes_of("seen", 0, 0)
+
+
+def test_claims_from_made_up_records(tmp_path: Path) -> None:
+    config = settings(tmp_path)
+    runs = tmp_path / "run"
+    made_up_arm(runs, BASE, lambda i: i % 10 < 6)  # 60 % everywhere
+    made_up_arm(runs, V1, lambda i: i % 10 < 6 or i % 20 == 7)  # the same episodes and 5 % more
+    made_up_arm(runs, V2, lambda i: i % 10 < 6, ("seen",))
+    made_up_arm(runs, PIXELS, lambda i: i % 10 < 5, ("seen", "perturbed"))
+    Records(runs).write(Record("train-world2act-v1", "finished", {}, {}, "", seconds=90.0))
+    report = evidence(config)
+    assert json.loads(config.out.read_text()) == report
+    rows = claims(report)
+
+    first = rows["World2Act v1 above base, composites"]
+    assert first["estimate"] == pytest.approx(0.05) and first["n"] == 600 and first["seeds"] == "10000-10599"
+    assert first["p"] == pytest.approx(2.0**-29) and first["verdict"] == "holds" and first["interval"][0] > 0.03
+    assert first["details"]["only_this_one_succeeded"] == {V1: 30, BASE: 0}
+    assert first["details"]["training_minutes"] == {V1: 1.5, BASE: None}
+    assert first["command"] == (
+        f"python -m training reproduce world2act --preset nano --out {runs} --only evaluate-world2act-v1 evaluate-base"
+    )
+    assert rows["World2Act v2 above base, composites"]["verdict"] == "does not hold"  # equal on every episode
+    assert rows["World2Act v2 above base, perturbed"]["estimate"] is None
+    assert rows["World2Act v1 above pixel-space, perturbed"]["estimate"] == pytest.approx(0.15)
+    assert rows["the base policy is not saturated, composites"]["verdict"] == "holds"
+    assert report["arms"][V1]["weights"] == {"sha256": f"weights of {V1}"} and len(report["protocol"]["sha256"]) == 64
+
+
+def test_what_was_not_measured_has_no_number_but_a_command(tmp_path: Path) -> None:
+    config = settings(tmp_path, preset="tiny")
+    made_up_arm(tmp_path / "run", BASE, lambda i: i % 2 == 0)
+    report = evidence(config)
+    for claim in report["claims"]:
+        if claim["claim"].startswith("the base policy"):
+            assert claim["estimate"] == 0.5 and claim["n"] == 600
+            continue
+        numbers = [claim[key] for key in ("estimate", "interval", "p")]
+        assert numbers == [None] * 3 and claim["n"] == 0 and claim["verdict"] == "cannot tell"
+        assert claim["note"] and " reproduce world2act --preset tiny " in claim["command"]
+    lora = claims(report)["World2Act v1 above the same with LoRA instead of a residual, perturbed"]
+    assert lora["note"] == "not measured: world2act-v1, lora"
+    assert lora["command"].endswith("--only evaluate-world2act-v1 evaluate-lora")
+    assert not list(config.out.parent.glob("*.png"))
+
+
+def test_too_few_episodes_tell_nothing(tmp_path: Path) -> None:
+    made_up_arm(tmp_path / "run", BASE, lambda i: False, count=60)
+    made_up_arm(tmp_path / "run", V1, lambda i: True, count=80)
+    rows = claims(evidence(settings(tmp_path)))
+    found = rows["World2Act v1 above base, perturbed"]
+    assert (found["estimate"], found["n"], found["verdict"]) == (1.0, 60, "cannot tell")
+    assert found["note"] == "a verdict needs 500"
+    again = claims(evidence(settings(tmp_path, minimum=60)))
+    assert again["World2Act v1 above base, perturbed"]["verdict"] == "holds"
+
+
+def test_growth_and_scores(tmp_path: Path) -> None:
+    runs, config = tmp_path / "run", settings(tmp_path, checkpoints=(8, 16, 24))
+    rng = np.random.default_rng(0)
+    luck, noise = rng.random(600), rng.normal(0, 0.1, 600)
+
+    def arm(name: str, rate: float, groups: tuple[GroupName, ...] = ("seen", "perturbed"), count: int = 600) -> None:
+        made_up_arm(
+            runs, name, lambda i: bool(luck[i] < rate), groups, count, lambda i: float(rate - luck[i] + noise[i])
+        )
+
+    for name, rate in ((BASE, 0.5), ("world2act-v1-50", 0.52), ("world2act-v1-200", 0.57), (V1, 0.6)):
+        arm(name, rate)
+    arm(PIXELS, 0.45)
+    arm(at_iteration(V1, 0), 0.5, ("seen",), 120)
+    for method in (V1, V2):
+        for iteration, rate in ((8, 0.52), (16, 0.55), (24, 0.58)):
+            arm(at_iteration(method, iteration), rate, ("seen",), 120)
+    rows = claims(evidence(config))
+    rise = rows["World2Act v1 grows with trajectories (0, 50, 200, 1000), composites"]
+    rates = [rise["details"]["success"][level] for level in ("0", "50", "200", "1000")]
+    assert rise["estimate"] == pytest.approx(3 * np.polyfit(range(4), rates, 1)[0]) and rise["verdict"] == "holds"
+    assert rows["pixel-space grows with trajectories (0, 50, 200, 1000), composites"]["estimate"] is None
+    score = rows["episodes with a higher alignment score succeed more often"]
+    assert score["n"] == 600 and score["estimate"] > 0.7 and score["verdict"] == "holds"
+    checkpoints = rows["checkpoints with a higher alignment score succeed more often"]
+    assert checkpoints["n"] == 7 and checkpoints["estimate"] > 0.8 and checkpoints["verdict"] == "holds"
+    figures = {path.name for path in config.out.parent.glob("*.png")}
+    assert figures == {"world2act-trajectories.png", "world2act-score.png"}
+
+
+def test_reports_of_single_steps(tmp_path: Path) -> None:
+    config, runs = settings(tmp_path), tmp_path / "run"
+    latency = {
+        "added_share": 0.06, "interval": [0.05, 0.08], "rounds": 400, "milliseconds": {"base": 3.0, "residual": 3.2},
+        "graphs": {}, "threads": 1, "machine": "made up",
+    }  # fmt: skip
+    write(runs / "evaluation/latency/latency.json", latency)
+    episodes = [{"seed": s, "psnr_base": 20.0 + s % 3, "psnr_skill": 20.4 + s % 3 + 0.1 * (s % 2)} for s in range(40)]
+    world_models = {"episodes": episodes, "budget_clips": {"base": 8, "skill": 8, "equal": True}, "horizons": []}
+    write(runs / "world-model-evaluation/evaluation.json", world_models)
+    top1 = {"rate": 0.3, "n": 700, "chance": 0.002, "interval": [0.27, 0.33], "hits": 210}
+    write(runs / "align/alignment.json", {"retrieval": {"top1": top1}})
+    rows = claims(evidence(config))
+    assert rows["the residual adds at most 10 % latency"]["verdict"] == "holds"
+    better = rows["Skill-WM is nearer to held-out recordings than Base-WM"]
+    assert better["estimate"] == pytest.approx(0.45) and better["verdict"] == "holds" and better["n"] == 40
+    assert rows["video finds its own actions"]["estimate"] == pytest.approx(0.298)
+    world_models["budget_clips"] = {"base": 8, "skill": 16, "equal": False}
+    write(runs / "world-model-evaluation/evaluation.json", world_models)
+    better = claims(evidence(config))["Skill-WM is nearer to held-out recordings than Base-WM"]
+    assert better["verdict"] == "cannot tell" and "unequal budgets" in better["note"]
+    (runs / "align/alignment.json").write_text("{")
+    with pytest.raises(EvaluationError, match=r"cannot read .*alignment.json"):
+        evidence(config)
+
+
+def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
+    begin, end = markers("world2act")
+    page = tmp_path / "experiments.md"
+    page.write_text(f"# Before\n{begin}\nstale\n{end}\nafter\n")
+    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
+    made_up_arm(tmp_path / "run", V1, lambda i: i % 10 < 7)
+    config = settings(tmp_path, page=page)
+    evidence(config)
+    assert "stale" in page.read_text()  # only when asked
+    evidence(settings(tmp_path, page=page, update_docs=True))
+    text = page.read_text()
+    assert text.startswith(f"# Before\n{begin}\n\nPreset `nano`, commit ") and text.endswith(f"{end}\nafter\n")
+    low, high = paired_comparison([i % 10 < 7 for i in range(600)], [i % 10 < 6 for i in range(600)]).interval
+    cells = f"+10.0 points | [{100 * low:+.1f}, {100 * high:+.1f}] | < 0.001 | 600 | 10000-10599 | holds |"
+    assert f"| World2Act v1 above base, composites | {cells}" in text
+    assert (
+        "| the residual adds at most 10 % latency | not measured |  |  |  |  | cannot tell (" in text
+        and "stale" not in text
+    )
+    cell = "60 [56, 64] %, n 600"
+    assert f"| world2act-v1 | {cell} | {cell} | {cell} | {cell} |  |" in text
+    evidence(settings(tmp_path, page=page, update_docs=True))
+    assert page.read_text() == text
+    page.write_text(f"{end}\n{begin}\n")
+    with pytest.raises(EvaluationError, match="needs these two lines"):
+        evidence(settings(tmp_path, page=page, update_docs=True))
+
+
+def test_arms_of_different_protocols_are_not_compared(tmp_path: Path) -> None:
+    made_up_arm(tmp_path / "run", BASE, lambda i: True, ("seen",), 5)
+    made_up_arm(tmp_path / "run", V1, lambda i: True, ("seen",), 5, protocol="q" * 64)
+    with pytest.raises(
+        EvaluationError, match=r"different protocols \(pppppppppppp: base; qqqqqqqqqqqq: world2act-v1\)"
+    ):
+        evidence(settings(tmp_path))
+
+
+def test_arms_that_are_not_finished_or_damaged(tmp_path: Path) -> None:
+    folder = tmp_path / "run/evaluation"
+    made_up_arm(tmp_path / "run", BASE, lambda i: True, ("seen",), 9)
+    made_up_arm(tmp_path / "run", V1, lambda i: True, ("seen",), 5)
+    arms = read_arms(folder)
+    assert Episode("pick", "seen", 1) not in arms[BASE].rows  # another policy's
+    assert shared_episodes([arms[BASE], arms[V1]], "seen") == list(episodes_of("seen", 5, 10_000))
+    assert shared_episodes([arms[BASE], arms[V1]], "unseen") == []
+    assert read_arm(folder / "nothing") is None
+    (folder / BASE / "arm.json").write_text("{}")
+    with pytest.raises(EvaluationError, match=r"cannot read .*arm.json.*measure that arm again"):
+        read_arms(folder)
+    with pytest.raises(EvaluationError, match=r"there is no .*/elsewhere; run `python -m training reproduce world2act"):
+        evidence(EvidenceConfig(runs=tmp_path / "elsewhere"))
+
+
+def write(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
