@@ -44,6 +44,8 @@ class Show:
             for episode in episodes:
                 self.results.append(self._run_one(episode))
                 self._live.update(self._table())
+        if not self._console.is_terminal:  # a file or a pipe gets the last table without its line end
+            self._console.line()
         return self.results
 
     def _run_one(self, episode: DemoEpisode) -> EpisodeResult:
