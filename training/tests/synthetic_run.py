@@ -6,21 +6,9 @@ from pathlib import Path
 
 from training.data.cache import CacheConfig, build_cache
 from training.tests.synthetic import synthetic_dataset
-from training.vla.config import ModelConfig, VlaTrainConfig
+from training.vla.config import TINY_MODEL, VlaTrainConfig
 from world2act_core.tabletop import tabletop_contract
 
-TINY = ModelConfig(
-    channels=(8, 8, 16),
-    coarse_layers=2,
-    fine_keypoints=4,
-    coarse_keypoints=8,
-    text_features=16,
-    state_features=8,
-    context=32,
-    trunk_blocks=1,
-    flow_width=32,
-    flow_blocks=1,
-)
 TEXT_ENCODER = Path(__file__).resolve().parents[2] / "models" / "text-encoder-minilm-l6-int8"
 
 
@@ -34,6 +22,7 @@ def tiny_cache(root: Path, image_size: int = 32) -> Path:
 def tiny_config(cache: Path, out: Path, steps: int, **changes: object) -> VlaTrainConfig:
     """Train ``steps`` steps of batch 8."""
     settings: dict[str, object] = {"bf16": False, "log_every": 1, "warmup_steps": 2, "threads": 1, **changes}
+    settings.setdefault("model", TINY_MODEL)
     return VlaTrainConfig(
-        cache=cache, out=out, text_encoder=TEXT_ENCODER, steps=steps, batch=8, language_steps=20, model=TINY, **settings
+        cache=cache, out=out, text_encoder=TEXT_ENCODER, steps=steps, batch=8, language_steps=20, **settings
     )  # type: ignore[arg-type]

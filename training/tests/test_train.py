@@ -19,8 +19,8 @@ from training.common.errors import CheckpointError
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
 from training.tests.synthetic import COLOURS
-from training.tests.synthetic_run import TEXT_ENCODER, TINY, tiny_cache, tiny_config
-from training.vla.config import SamplingConfig, VlaTrainConfig
+from training.tests.synthetic_run import TEXT_ENCODER, tiny_cache, tiny_config
+from training.vla.config import TINY_MODEL, SamplingConfig, VlaTrainConfig
 from training.vla.index import _is_occupied, build_index
 from training.vla.train import train
 from world2act_core.skill import Skill
@@ -121,7 +121,7 @@ def test_sigkill_leaves_a_whole_checkpoint(cache: Path, tmp_path: Path) -> None:
 
 def test_other_model_and_damaged_checkpoint_are_refused(cache: Path, tmp_path: Path) -> None:
     folder = train(tiny_config(cache, tmp_path, 1))
-    other = dataclasses.replace(tiny_config(cache, tmp_path, 2), model=dataclasses.replace(TINY, context=48))
+    other = dataclasses.replace(tiny_config(cache, tmp_path, 2), model=dataclasses.replace(TINY_MODEL, context=48))
     with pytest.raises(CheckpointError, match=r"context.*32.*48"):
         train(other)
     path = folder / "model.safetensors"

@@ -28,6 +28,21 @@ class ModelConfig:
     denoising_steps: int = 4
 
 
+TINY_MODEL = ModelConfig(
+    channels=(8, 8, 16),
+    coarse_layers=2,
+    fine_keypoints=4,
+    coarse_keypoints=8,
+    text_features=16,
+    state_features=8,
+    context=32,
+    trunk_blocks=1,
+    flow_width=32,
+    flow_blocks=1,
+)
+"""Every part of the network, too small to learn a task: for trying out what stands around it."""
+
+
 @dataclass(frozen=True)
 class LossConfig:
     """Weights of the parts of the loss and how the flow's time is drawn."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from training.alignment.config import AlignConfig, ObjectiveChanges, ScheduleChanges
 from training.data.cache import CacheConfig
 from training.data.collect import CollectConfig, KindWeights
@@ -14,7 +16,7 @@ from training.post_training.imagine import ImagineConfig
 from training.post_training.pixel_space import PixelConfig
 from training.post_training.supervised import SupervisedConfig
 from training.recipes.world2act.sizes import Sizes
-from training.vla.config import ModelConfig, SamplingConfig, VlaTrainConfig
+from training.vla.config import TINY_MODEL, SamplingConfig, VlaTrainConfig
 from training.world_model.config import VaeTrainConfig, WorldModelTrainConfig
 from training.world_model.evaluate import EvaluateConfig as CompareConfig
 from training.world_model.latents import LatentsConfig
@@ -36,19 +38,7 @@ TINY = Sizes(
         warmup_steps=1,
         bf16=False,
         sampling=FEWER,
-        model=ModelConfig(
-            channels=(8, 8, 16),
-            coarse_layers=2,
-            fine_keypoints=4,
-            coarse_keypoints=8,
-            text_features=16,
-            state_features=8,
-            context=32,
-            trunk_blocks=1,
-            flow_width=32,
-            flow_blocks=1,
-            denoising_steps=2,
-        ),
+        model=replace(TINY_MODEL, denoising_steps=2),
     ),
     export=PolicyExportConfig(samples=2),
     vae=VaeTrainConfig(preset="tiny", steps=2, batch=2, frames=5, holdout_every=HOLDOUT, bf16=False, warmup_steps=1),
