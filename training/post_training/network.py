@@ -18,7 +18,7 @@ PATCH = 4
 """Pixels per side that the first convolution sees at once, as the nano policy does: three convolutions of stride 2 cost
 three times as much and, beside a policy of 1.6 ms, too much."""
 GRID = 6
-"""At most so many cells per side that a camera's features are averaged into: where something is matters to an arm."""
+"""About so many cells per side that a camera's features are averaged into: where something is matters to an arm."""
 
 
 class PictureToken(nn.Module):
@@ -60,6 +60,7 @@ class Block(nn.Module):
     def __init__(self, features: int, heads: int, feed_forward: int) -> None:
         super().__init__()
         self.heads = heads
+        self.size = features // heads
         self.norm_attention = nn.LayerNorm(features)
         self.read = nn.Linear(features, 3 * features)
         self.write = nn.Linear(features, features)
@@ -70,10 +71,11 @@ class Block(nn.Module):
 
     def forward(self, tokens: torch.Tensor, count: int) -> torch.Tensor:
         """[B * count, F], the tokens of one sample after the other -> the same shape."""
-        parts = self.read(self.norm_attention(tokens)).unflatten(0, (-1, count)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(query, key, value)
-        tokens = tokens + self.write(seen.transpose(1, 2).flatten(2).flatten(0, 1))
+        parts = self.read(self.norm_attention(tokens)).chunk(3, dim=-1)
+        query, key, value = (part.reshape(-1, count, self.heads, self.size).transpose(1, 2) for part in parts)
+        # Written out: the exporter makes more operations of torch's own attention.
+        weight = functional.softmax(query @ key.transpose(2, 3) * self.size**-0.5, dim=-1)
+        tokens = tokens + self.write((weight @ value).transpose(1, 2).reshape(tokens.shape))
         return tokens + self.forward_layers(self.norm_forward(tokens))
 
 
@@ -98,12 +100,13 @@ class ResidualNetwork(nn.Module):
 
     def forward(self, images: Mapping[str, torch.Tensor], state: torch.Tensor, base_code: torch.Tensor) -> torch.Tensor:
         """images: uint8 [B, H, W, 3] by camera; state: normalised [B, S]; base_code [B, C] -> [B, O]."""
-        tokens = torch.stack([self.picture(images), self.state(state), self.action(base_code)], dim=1) + self.kinds
-        batch, count, _ = tokens.shape
-        tokens = tokens.flatten(0, 1)  # a linear layer is one matrix product then, also in the exported graph
+        side_by_side = torch.cat([self.picture(images), self.state(state), self.action(base_code)], dim=1)
+        count, width = self.kinds.shape
+        # Tokens below each other in one matrix: a linear layer is one product then, also in the exported graph.
+        tokens = (side_by_side + self.kinds.flatten()).reshape(-1, width)
         for block in self.blocks:
             tokens = block(tokens, count)
-        return self.head(self.norm(tokens).unflatten(0, (batch, count)).flatten(1))
+        return self.head(self.norm(tokens).reshape(-1, count * width))
 
 
 def _window(size: int) -> int:

@@ -11,6 +11,7 @@ from training.post_training.actions import add_residual, residual_bound
 from training.post_training.config import ResidualConfig
 from training.post_training.frozen import module_hash
 from training.post_training.policies import ResidualPolicy
+from training.post_training.residual import ResidualHead
 from training.tests.synthetic_post_training import (
     CONTRACT,
     FixedPolicy,
@@ -141,6 +142,19 @@ def test_gradient_passes_a_limit_in_both_directions() -> None:
     torch.testing.assert_close(total, torch.tensor([[1.0, -1.0, 0.3]]))
     (total * torch.tensor([2.0, 3.0, 4.0])).sum().backward()
     assert residual.grad is not None and residual.grad.tolist() == [[2.0, 3.0, 4.0]]
+
+
+def test_cameras_may_differ_in_size() -> None:
+    contract = tabletop_contract(image_size=32)
+    large = contract.cameras[1].model_copy(update={"width": 200, "height": 56})
+    contract = contract.model_copy(update={"cameras": (contract.cameras[0], large)})
+    head = ResidualHead(contract, TinyActionAdapter(), ResidualConfig())
+    stir(head.network, 0.3)
+    images, state, base = some_inputs(2)
+    images["wrist"] = torch.full((2, 56, 200, 3), 255, dtype=torch.uint8)
+    with torch.no_grad():
+        dark = head(images | {"wrist": torch.zeros_like(images["wrist"])}, state, base)
+        assert (head(images, state, base)[:, :4] != dark[:, :4]).any()
 
 
 def test_bounds_by_number_dimension_and_entry() -> None:
