@@ -152,7 +152,9 @@ def _write_files(config: ResidualExportConfig, trained: TrainedResidual, base: B
     if config.imagined_codes is not None:
         _copy_codes(config.imagined_codes, folder / IMAGINED_CODES, described)
     size = residual.stat().st_size / 2**20
-    print(f"{config.out}: a residual of {size:.1f} MiB from {trained.folder}, largest difference to torch {errors}")
+    inputs = f"{config.samples} random{' and as many recorded' if len(batches) > 1 else ''} inputs"
+    print(f"{config.out}: a residual of {size:.1f} MiB from {trained.folder}")
+    print(f"largest difference to torch on {inputs}: {errors}")
     return described
 
 

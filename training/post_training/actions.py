@@ -38,11 +38,11 @@ class ChunkCoder(nn.Module):
 
     def encode(self, shares: torch.Tensor) -> torch.Tensor:
         """Chunks [B, M, A] as shares of the limits -> codes [B, C]."""
-        return self._frozen.encode(shares[:, None])[:, 0]
+        return self._frozen.encode(shares)
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes [B, C] -> chunks [B, M, A] as shares of the limits."""
-        return self._frozen.decode(codes[:, None])[:, 0]
+        return self._frozen.decode(codes)
 
     def code_of(self, actions: torch.Tensor) -> torch.Tensor:
         """The code [B, C] of the first M steps of chunks [B, >=M, A] in robot units."""

@@ -62,9 +62,9 @@ class ActionAdapter(Protocol):
     code: int
 
     def encode(self, actions: torch.Tensor) -> torch.Tensor:
-        """Action chunks [B, N, M, A] -> codes [B, N, C] (the mean, where the code has a distribution)."""
+        """Action chunks [..., M, A] -> codes [..., C] (the mean, where the code has a distribution)."""
         ...
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes [B, N, C] -> action chunks [B, N, M, A]."""
+        """Codes [..., C] -> action chunks [..., M, A]."""
         ...

@@ -11,24 +11,33 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from training.common.errors import TrainingError
 from training.post_training.config import ResidualConfig
 from world2act_core.contract import CameraSpec, Contract
 
 PATCH = 4
-"""Pixels per side that the first convolution sees at once, as the nano policy does: three convolutions of stride 2 cost
-three times as much and, beside a policy of 1.6 ms, too much."""
-GRID = 6
-"""At most so many cells per side that a camera's features are averaged into: where something is matters to an arm."""
+"""Pixels per side that the first convolution sees at once, as the nano policy does: beside a policy of 1.6 ms three
+convolutions over every pixel would take a quarter of its time."""
+SMALLEST = 20
+"""Pixels per side of which the last convolution has one cell left."""
+GRID = 4
+"""About so many cells per side are left of a camera's picture: where something is matters to an arm."""
 
 
 class PictureToken(nn.Module):
     """Small CNN 3 -> 16 -> 32 -> 32, the same for every camera, and one linear layer over all cameras' cells."""
 
     def __init__(self, cameras: tuple[CameraSpec, ...], features: int) -> None:
+        """Raises TrainingError for pictures that are too small."""
         super().__init__()
+        small = [f"{c.name} {c.width}x{c.height}" for c in cameras if min(c.width, c.height) < SMALLEST]
+        if small:
+            raise TrainingError(f"the residual sees {', '.join(small)}: it needs at least {SMALLEST} pixels per side")
         self.names = tuple(camera.name for camera in cameras)
-        self.first = nn.Conv2d(3, 16, PATCH, stride=PATCH)
-        self.rest = nn.ModuleList([nn.Conv2d(i, 32, 3, stride=2, padding=1) for i in (16, 32)])
+        # A picture is read as one plane of 3 W columns, as it lies in memory: pixel by pixel, its three colours.
+        self.first = nn.Conv2d(1, 16, (PATCH, 3 * PATCH), stride=(PATCH, 3 * PATCH))
+        self.second = nn.Conv2d(16, 32, 3, stride=2, padding=1)
+        self.third = nn.Conv2d(32, 32, 3, stride=3)
         cells = sum(_cells(camera.height) * _cells(camera.width) for camera in cameras)
         self.project = nn.Linear(32 * cells, features)
 
@@ -42,14 +51,13 @@ class PictureToken(nn.Module):
 
     def _cells_of(self, image: torch.Tensor) -> torch.Tensor:
         """uint8 [N, H, W, 3] -> [N, 32, rows, columns]."""
-        weight = self.first.weight
-        assert self.first.bias is not None
+        weight, bias = self.first.weight, self.first.bias
+        assert bias is not None
         # Pixels are meant in [-1, 1]. Scaling the weights instead is the same, and they are fewer than the pixels.
-        x = image.permute(0, 3, 1, 2).to(weight.dtype)
-        bias = self.first.bias - weight.sum(dim=(1, 2, 3))
-        x = functional.relu(functional.conv2d(x, weight * (1.0 / 127.5), bias, stride=PATCH))
-        for convolution in self.rest:
-            x = functional.relu(convolution(x))
+        scaled, shifted = weight * (1.0 / 127.5), bias - weight.sum(dim=(1, 2, 3))
+        plane = image.flatten(2)[:, None].to(weight.dtype)
+        x = functional.relu(functional.conv2d(plane, scaled, shifted, stride=self.first.stride))
+        x = functional.relu(self.third(functional.relu(self.second(x))))
         window = _window(x.shape[-2]), _window(x.shape[-1])
         return x if window == (1, 1) else functional.avg_pool2d(x, window)
 
@@ -60,6 +68,7 @@ class Block(nn.Module):
     def __init__(self, features: int, heads: int, feed_forward: int) -> None:
         super().__init__()
         self.heads = heads
+        self.size = features // heads
         self.norm_attention = nn.LayerNorm(features)
         self.read = nn.Linear(features, 3 * features)
         self.write = nn.Linear(features, features)
@@ -70,10 +79,11 @@ class Block(nn.Module):
 
     def forward(self, tokens: torch.Tensor, count: int) -> torch.Tensor:
         """[B * count, F], the tokens of one sample after the other -> the same shape."""
-        parts = self.read(self.norm_attention(tokens)).unflatten(0, (-1, count)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = parts.permute(2, 0, 3, 1, 4)
-        seen = functional.scaled_dot_product_attention(query, key, value)
-        tokens = tokens + self.write(seen.transpose(1, 2).flatten(2).flatten(0, 1))
+        parts = self.read(self.norm_attention(tokens)).chunk(3, dim=-1)
+        query, key, value = (part.reshape(-1, count, self.heads, self.size).transpose(1, 2) for part in parts)
+        # Written out: the exporter makes more operations of torch's own attention.
+        weight = functional.softmax(query @ key.transpose(2, 3) * self.size**-0.5, dim=-1)
+        tokens = tokens + self.write((weight @ value).transpose(1, 2).reshape(tokens.shape))
         return tokens + self.forward_layers(self.norm_forward(tokens))
 
 
@@ -98,12 +108,13 @@ class ResidualNetwork(nn.Module):
 
     def forward(self, images: Mapping[str, torch.Tensor], state: torch.Tensor, base_code: torch.Tensor) -> torch.Tensor:
         """images: uint8 [B, H, W, 3] by camera; state: normalised [B, S]; base_code [B, C] -> [B, O]."""
-        tokens = torch.stack([self.picture(images), self.state(state), self.action(base_code)], dim=1) + self.kinds
-        batch, count, _ = tokens.shape
-        tokens = tokens.flatten(0, 1)  # a linear layer is one matrix product then, also in the exported graph
+        side_by_side = torch.cat([self.picture(images), self.state(state), self.action(base_code)], dim=1)
+        count, width = self.kinds.shape
+        # Tokens below each other in one matrix: a linear layer is one product then, also in the exported graph.
+        tokens = (side_by_side + self.kinds.flatten()).reshape(-1, width)
         for block in self.blocks:
             tokens = block(tokens, count)
-        return self.head(self.norm(tokens).unflatten(0, (batch, count)).flatten(1))
+        return self.head(self.norm(tokens).reshape(-1, count * width))
 
 
 def _window(size: int) -> int:
@@ -112,7 +123,5 @@ def _window(size: int) -> int:
 
 def _cells(pixels: int) -> int:
     """Cells of a side with so many pixels."""
-    size = pixels // PATCH
-    for _ in range(2):
-        size = (size + 1) // 2
+    size = (pixels // PATCH + 1) // 2 // 3
     return size // _window(size)

@@ -10,7 +10,9 @@ from training.common.errors import TrainingError
 from training.post_training.actions import add_residual, residual_bound
 from training.post_training.config import ResidualConfig
 from training.post_training.frozen import module_hash
+from training.post_training.network import PictureToken
 from training.post_training.policies import ResidualPolicy
+from training.post_training.residual import ResidualHead
 from training.tests.synthetic_post_training import (
     CONTRACT,
     FixedPolicy,
@@ -141,6 +143,32 @@ def test_gradient_passes_a_limit_in_both_directions() -> None:
     torch.testing.assert_close(total, torch.tensor([[1.0, -1.0, 0.3]]))
     (total * torch.tensor([2.0, 3.0, 4.0])).sum().backward()
     assert residual.grad is not None and residual.grad.tolist() == [[2.0, 3.0, 4.0]]
+
+
+def test_cameras_may_differ_in_size() -> None:
+    contract = tabletop_contract(image_size=32)
+    large = contract.cameras[1].model_copy(update={"width": 200, "height": 56})
+    contract = contract.model_copy(update={"cameras": (contract.cameras[0], large)})
+    head = ResidualHead(contract, TinyActionAdapter(), ResidualConfig())
+    stir(head.network, 0.3)
+    images, state, base = some_inputs(2)
+    images["wrist"] = torch.full((2, 56, 200, 3), 255, dtype=torch.uint8)
+    with torch.no_grad():
+        dark = head(images | {"wrist": torch.zeros_like(images["wrist"])}, state, base)
+        assert (head(images, state, base)[:, :4] != dark[:, :4]).any()
+    with pytest.raises(TrainingError, match=r"scene 16x16, wrist 16x16: it needs at least 20 pixels"):
+        ResidualHead(tabletop_contract(image_size=16), TinyActionAdapter(), ResidualConfig())
+
+
+def test_colours_and_places_are_read_as_pixels() -> None:
+    """The plane of 3 W columns and the scaled weights against the same convolution over pixels in [-1, 1]."""
+    token = PictureToken(CONTRACT.cameras, 32)
+    images, _, _ = some_inputs(2)
+    pixels = images["wrist"].permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    weight = token.first.weight.unflatten(3, (4, 3)).squeeze(1).permute(0, 3, 1, 2)
+    x = torch.relu(torch.nn.functional.conv2d(pixels, weight, token.first.bias, stride=4))
+    expected = torch.relu(token.third(torch.relu(token.second(x))))
+    torch.testing.assert_close(token._cells_of(images["wrist"]), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_bounds_by_number_dimension_and_entry() -> None:

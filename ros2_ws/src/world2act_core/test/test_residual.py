@@ -110,6 +110,11 @@ def test_chunks_that_cannot_be_corrected_are_refused(add_residual: Make) -> None
     assert corrector is not None
     with pytest.raises(EngineError, match=r"at least 4 x 7 actions, got \[3, 7\]"):
         corrector.correct(observation(), ActionChunk(0, 0.0, 0.1, np.zeros((3, 7), np.float32)))
+    with pytest.raises(ValueError, match=r"lacks cameras \['wrist'\]"):
+        corrector.correct(
+            Observation(0.0, {"scene": observation().images["scene"]}, observation().state),
+            ActionChunk(0, 0.0, 0.1, np.zeros((4, 7), np.float32)),
+        )
     chunk = corrector.correct(observation(), ActionChunk(0, 0.0, 0.1, np.zeros((4, 7), np.float32), inference_s=5.0))
     np.testing.assert_allclose(chunk.actions, SHIFT)
     assert chunk.inference_s > 5.0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from world2act_core.types import ImageArray
+from world2act_core.types import ImageArray, Observation
 
 if TYPE_CHECKING:
     from world2act_core.contract import CameraSpec
@@ -27,6 +28,14 @@ def fit_image(image: ImageArray, spec: CameraSpec) -> ImageArray:
     # INTER_AREA averages when shrinking, so that small objects do not vanish between sampled pixels.
     resized = cv2.resize(cropped, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def fit_images(observation: Observation, cameras: Sequence[CameraSpec]) -> dict[str, ImageArray]:
+    """A graph's inputs: image_<camera> -> uint8 [1, h, w, 3]. Raises ValueError when a camera is missing or unfit."""
+    missing = [camera.name for camera in cameras if camera.name not in observation.images]
+    if missing:
+        raise ValueError(f"observation lacks cameras {missing}; it has {sorted(observation.images)}")
+    return {f"image_{camera.name}": fit_image(observation.images[camera.name], camera)[None] for camera in cameras}
 
 
 def _crop(image: ImageArray, crop: tuple[float, float, float, float]) -> ImageArray:

@@ -11,7 +11,7 @@ import numpy as np
 from world2act_core.bundle import Bundle
 from world2act_core.engine import Array, EngineError, ProviderName, TensorSpec
 from world2act_core.graph_check import Expected, check_graph, observation_specs
-from world2act_core.images import fit_image
+from world2act_core.images import fit_images
 from world2act_core.residual import GAIN, Corrector, ResidualError, ResidualForm, with_residual
 from world2act_core.types import ActionChunk, FloatArray, Observation
 
@@ -105,18 +105,12 @@ class BundlePolicy:
         state = np.asarray(observation.state, dtype=np.float32)
         if state.shape != (contract.state_size,) or not np.isfinite(state).all():
             raise ValueError(f"state must be {contract.state_size} finite numbers, got shape {state.shape}: {state}")
-        missing = [camera.name for camera in contract.cameras if camera.name not in observation.images]
-        if missing:
-            raise ValueError(f"observation lacks cameras {missing}; it has {sorted(observation.images)}")
         shape = (contract.chunk_length, contract.action_size)
         start = np.zeros(shape, dtype=np.float32) if noise is None else np.asarray(noise, dtype=np.float32)
         if start.shape != shape:
             raise ValueError(f"noise must have shape {shape}, got {start.shape}")
-        arrays: dict[str, Array] = {
-            f"image_{camera.name}": fit_image(observation.images[camera.name], camera)[None]
-            for camera in contract.cameras
-        }
-        return arrays | {"state": state[None], "text": self._encoder.encode([prompt]), "noise": start[None]}
+        images = fit_images(observation, contract.cameras)
+        return images | {"state": state[None], "text": self._encoder.encode([prompt]), "noise": start[None]}
 
 
 def _expected_specs(bundle: Bundle, fused: bool) -> Iterator[Expected]:

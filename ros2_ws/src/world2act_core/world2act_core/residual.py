@@ -16,7 +16,7 @@ import numpy as np
 from world2act_core.contract import Contract
 from world2act_core.engine import Array, EngineError, OnnxEngine, ProviderName, TensorSpec
 from world2act_core.graph_check import Expected, check_graph, observation_specs
-from world2act_core.images import fit_image
+from world2act_core.images import fit_images
 from world2act_core.types import ActionChunk, FloatArray, Observation
 
 if TYPE_CHECKING:
@@ -55,9 +55,8 @@ class Corrector:
         if residual is None:
             return None
         assert bundle.residual_path is not None and bundle.residual_contract is not None
-        return cls(
-            bundle.residual_path, bundle.residual_contract, residual.steps, residual.code, provider, threads
-        )  # fmt: skip
+        path, contract = bundle.residual_path, bundle.residual_contract
+        return cls(path, contract, residual.steps, residual.code, provider, threads)
 
     def correct(self, observation: Observation, chunk: ActionChunk, gain: float = 1.0) -> ActionChunk:
         """The chunk that a policy gave for `observation`, with its first M steps corrected, its code and the change.
@@ -71,20 +70,15 @@ class Corrector:
             wanted = f"at least {self.steps} x {self.contract.action_size}"
             raise EngineError(f"{self._path} corrects chunks of {wanted} actions, got {list(base.shape)}")
         inputs: dict[str, Array] = {
-            f"image_{camera.name}": fit_image(observation.images[camera.name], camera)[None]
-            for camera in self.contract.cameras
-        }
-        inputs |= {
+            **fit_images(observation, self.contract.cameras),
             "state": np.asarray(observation.state, np.float32)[None],
             "base_actions": base[None, : self.steps],
             GAIN: np.array([gain], np.float32),
         }
         outputs = self._engine.infer(inputs)
         actions = np.concatenate([outputs["actions"][0], base[self.steps :]])
-        corrected = with_residual(
-            replace(chunk, actions=actions), base, outputs["code"][0], self.steps, self.contract
-        )  # fmt: skip
-        return replace(corrected, inference_s=chunk.inference_s + time.perf_counter() - begin)
+        chunk = with_residual(replace(chunk, actions=actions), base, outputs["code"][0], self.steps, self.contract)
+        return replace(chunk, inference_s=chunk.inference_s + time.perf_counter() - begin)
 
 
 def with_residual(
