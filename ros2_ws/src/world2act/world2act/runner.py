@@ -18,6 +18,9 @@ from world2act.errors import ConfigurationError
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_BAD_CONFIGURATION = 2
+LAST_RESORT_S = 10
+"""A node that has not ended this long after it was asked to is ended by the kernel. A supervisor waits for less, but
+one that was killed waits for nobody, and a node was seen to hang while its neighbours disappeared."""
 
 
 class _StopRequest:
@@ -29,6 +32,8 @@ class _StopRequest:
             signal.signal(number, self._request)
 
     def _request(self, _number: int, _frame: FrameType | None) -> None:
+        if not self.requested and hasattr(signal, "alarm"):
+            signal.alarm(LAST_RESORT_S)  # no handler: works wherever the process hangs
         self.requested = True
 
 
