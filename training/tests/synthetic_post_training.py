@@ -19,7 +19,7 @@ from training.post_training.imagined import ImaginedCodes, ImaginedLatents
 from training.post_training.initial_states import InitialState, StartsConfig
 from training.post_training.residual import ResidualHead
 from training.post_training.rollouts import Trajectory
-from training.tests.synthetic_run import TINY
+from training.vla.config import TINY_MODEL
 from training.vla.model import NanoVla
 from training.vla.normalisation import Normalisation
 from world2act_core.contract import Contract
@@ -132,7 +132,7 @@ def stir(module: nn.Module, size: float, seed: int = 1) -> None:
 def tiny_vla(seed: int = 0) -> NanoVla:
     """An untrained NanoVla for 32 pixel pictures."""
     torch.manual_seed(seed)
-    return NanoVla(CONTRACT, TINY, Normalisation(CONTRACT)).eval()
+    return NanoVla(CONTRACT, TINY_MODEL, Normalisation(CONTRACT)).eval()
 
 
 def some_inputs(count: int, seed: int = 0) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor]:
@@ -172,7 +172,7 @@ def tiny_vla_run(root: Path) -> Path:
     """A run of ``training vla`` with one checkpoint of :func:`tiny_vla`."""
     model = tiny_vla()
     tensors = {"model": dict(model.state_dict()), "average": dict(model.named_parameters())}
-    config = {"model": dataclasses.asdict(TINY), "cache": "no data", "batch": 1, "seed": 0}
+    config = {"model": dataclasses.asdict(TINY_MODEL), "cache": "no data", "batch": 1, "seed": 0}
     info = {"config": config, "contract": CONTRACT.to_text(), "history": ["made up"], "seconds": 0.0, "torch": ""}
     save_checkpoint(root, 1, tensors, json.loads(json.dumps(info)))
     return root

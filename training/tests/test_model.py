@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from training.common.schedule import learning_rate
-from training.tests.synthetic_run import TINY
 from training.vla.augment import shifted
+from training.vla.config import TINY_MODEL
 from training.vla.encoder import Pointers, SpatialSoftmax, fold_pixels
 from training.vla.flow import FlowHead, interpolate
 from training.vla.losses import pointing_loss
@@ -65,7 +65,7 @@ def test_nothing_to_point_at_costs_nothing() -> None:
 
 
 def test_denoising_lands_on_a_constant_prediction() -> None:
-    head = FlowHead(8, 7, 16, TINY)
+    head = FlowHead(8, 7, 16, TINY_MODEL)
     goal = torch.randn(8 * 7)
     with torch.no_grad():
         head.write.weight.zero_()
