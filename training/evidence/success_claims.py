@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from training.evaluation.rollout import Episode
 from training.evidence.arms import seed_range
 from training.evidence.groups import GroupName
 from training.evidence.measurements import Measurements
 from training.evidence.row import DIFFERENCE, RATE, RISE, Row, too_few
-from training.evidence.trend import paired_trend
+from training.evidence.trend import Trend, paired_trend
 from training.evidence.verdict import is_greater, is_within
-from world2act_core.statistics import paired_comparison, wilson_interval
+from world2act_core.statistics import PairedComparison, paired_comparison, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,8 @@ class Better:
         better, worse = (measured.arms[name].successes(episodes) for name in pair)
         result = paired_comparison(better, worse)
         return replace(
-            row,
+            _judged(row, result, episodes, measured),
             estimate=result.difference,
-            n=result.n,
-            seeds=seed_range(episodes),
-            interval=result.interval,
-            p=result.p_value,
-            verdict=is_greater(result.interval, result.p_value, result.n, measured.rules),
-            note=too_few(result.n, measured.rules),
             details={
                 "success": {self.better: result.rate_a, self.worse: result.rate_b},
                 "only_this_one_succeeded": {self.better: result.only_a, self.worse: result.only_b},
@@ -94,13 +90,20 @@ class Rising:
             return replace(row, note=measured.absent(self.arms))
         result = paired_trend([measured.arms[name].successes(episodes) for name in self.arms])
         return replace(
-            row,
+            _judged(row, result, episodes, measured),
             estimate=result.rise,
-            n=result.n,
-            seeds=seed_range(episodes),
-            interval=result.interval,
-            p=result.p_value,
-            verdict=is_greater(result.interval, result.p_value, result.n, measured.rules),
-            note=too_few(result.n, measured.rules),
             details={"success": dict(zip(map(str, self.levels), result.means))},
         )
+
+
+def _judged(row: Row, result: PairedComparison | Trend, episodes: Sequence[Episode], measured: Measurements) -> Row:
+    """What every claim that something is greater says of its test."""
+    return replace(
+        row,
+        n=result.n,
+        seeds=seed_range(episodes),
+        interval=result.interval,
+        p=result.p_value,
+        verdict=is_greater(result.interval, result.p_value, result.n, measured.rules),
+        note=too_few(result.n, measured.rules),
+    )
