@@ -162,6 +162,9 @@ class VaeTrainConfig(RunConfig):
     """Noise added to the code in training, so that near codes decode to near pictures."""
     latent_penalty: float = 1e-3
     """Weight of the mean squared code: this VAE has no KL term, and the noise alone would blow its scale up."""
+    linear_steps: int = 150
+    """Steps at the beginning in which the encoder imitates a linear code and the decoder learns to decode that one:
+    :mod:`training.world_model.linear_code`."""
     motion_weight: float = 2.0
     """Extra weight of pixels that differ from the clip's first frame: the arm and what it carries are small."""
 

@@ -12,6 +12,7 @@ import torch
 from training.common.errors import DatasetError, TrainingError
 from training.common.workers import Workers, joined
 from training.world_model.config import CHUNK, PRESETS, Preset, VaeShape, VaeTrainConfig
+from training.world_model.linear_code import LinearCode
 from training.world_model.metrics import psnr
 from training.world_model.progress import RunProgress
 from training.world_model.trainer import Losses, Trainer, run_loop
@@ -82,9 +83,11 @@ def _train(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Wor
     identity = {"step": "world-model-vae", "vae": asdict(shape), "layout": asdict(layout)}
     trainer = Trainer(build_vae(shape), config, config.out, workers, identity)
     trainer.restore_if_any()
+    linear = LinearCode.fitted(to_pixels(_some_clips(source)), shape.latent_channels)
 
     def loss(batch: ClipBatch) -> Losses:
-        return vae_loss(trainer.call, batch, config, trainer.generator(), workers)
+        guide = linear if trainer.step < config.linear_steps else None
+        return vae_loss(trainer.call, batch, config, trainer.generator(), workers, guide)
 
     def save() -> Path:
         vae = _normalised(trainer, config, source)
@@ -102,27 +105,35 @@ def _train(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Wor
 
 
 def vae_loss(
-    autoencoder: Any, batch: ClipBatch, config: VaeTrainConfig, generator: torch.Generator, workers: Workers
+    autoencoder: Any,
+    batch: ClipBatch,
+    config: VaeTrainConfig,
+    generator: torch.Generator,
+    workers: Workers,
+    guide: LinearCode | None = None,
 ) -> Losses:
     """Mean absolute error over the frames that are not padding, plus the penalty on the code's size.
 
     autoencoder: the model or its DDP wrapper, called once (encode, then decode with noise added to the code).
+    guide: a code for the encoder to imitate and for the decoder to decode, instead of the encoder's own.
     """
     device = workers.device
     pixels = to_pixels(batch.frames.to(device))
     valid = batch.valid.to(device).float()[:, None, :, None, None]
     moved = (pixels - pixels[:, :, :1]).abs().amax(dim=1, keepdim=True) > 0.1
     weight = valid * (1.0 + config.motion_weight * moved.float())
-    code, decoded = _through(autoencoder, pixels, config, generator, workers)
+    target = None if guide is None else guide(pixels)
+    code, decoded = _through(autoencoder, pixels, config, generator, workers, target)
     error = (decoded.float() - pixels).abs().mean(dim=1, keepdim=True)
     total = workers.total(weight.sum())
     reconstruction = (error * weight).sum() / total * workers.world
     penalty = code.float().square().mean()
+    imitation = torch.zeros(()) if target is None else (code.float() - target).square().mean()
     square = ((decoded.float() - pixels).square() * valid).sum() / (valid.sum() * pixels[0, :, 0].numel())
     return {
-        "loss": reconstruction + config.latent_penalty * penalty,
+        "loss": reconstruction + imitation + config.latent_penalty * penalty,
         "psnr": 10.0 * torch.log10(4.0 / square.detach().clamp(min=1e-9)),
-        "code": penalty.sqrt(),
+        "code": penalty.detach().sqrt(),
     }
 
 
@@ -137,9 +148,14 @@ def held_out_psnr(vae: VideoVae, reader: ClipReader, config: VaeTrainConfig, cli
 
 
 def _through(
-    autoencoder: Any, pixels: torch.Tensor, config: VaeTrainConfig, generator: torch.Generator, workers: Workers
+    autoencoder: Any,
+    pixels: torch.Tensor,
+    config: VaeTrainConfig,
+    generator: torch.Generator,
+    workers: Workers,
+    target: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Code [B, C, L, h, w] and what it decodes to after a little noise (this process's part of one draw)."""
+    """Code [B, C, L, h, w], and what it (or ``target``) decodes to after a little noise (this process's part)."""
     seen: list[torch.Tensor] = []
 
     def disturb(module: Any, arguments: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
@@ -147,7 +163,8 @@ def _through(
         seen.append(code)
         shape = (config.batch, *code.shape[1:])
         noise = torch.randn(shape, generator=generator)[workers.share(config.batch)]
-        return (code + config.latent_noise * noise.to(code), *arguments[1:])
+        decoded = code if target is None else target.to(code)
+        return (decoded + config.latent_noise * noise.to(code), *arguments[1:])
 
     # A hook before the decoder's first layer, so that forward stays one call, which is what DDP needs.
     model = getattr(autoencoder, "module", autoencoder)
@@ -159,6 +176,11 @@ def _through(
     return seen[0], decoded
 
 
+def _some_clips(source: ClipSource) -> torch.Tensor:
+    """Training clips uint8 [B, T, H, W, 3] to take statistics of."""
+    return torch.cat([source.clips(2**31 + n, 4, slice(0, 4)).frames for n in range(0, STATISTICS_CLIPS, 4)])
+
+
 def _normalised(trainer: Trainer, config: VaeTrainConfig, source: ClipSource) -> VideoVae:
     """The averaged VAE with the mean and spread of its codes on training clips; latent 0 counts as any other."""
     preset = PRESETS[config.preset]
@@ -166,11 +188,7 @@ def _normalised(trainer: Trainer, config: VaeTrainConfig, source: ClipSource) ->
     model: Any = build_vae(preset.vae)
     model.load_state_dict({**model.state_dict(), **trainer.whole_average()})
     vae = VideoVae(model)
-    codes = []
-    with torch.no_grad():
-        for number in range(0, STATISTICS_CLIPS, 4):
-            batch = source.clips(2**31 + number, 4, slice(0, 4))
-            codes.append(vae.encode(batch.frames).transpose(0, 1).flatten(1))
+    codes = [vae.encode(clips).transpose(0, 1).flatten(1) for clips in _some_clips(source).split(4)]
     code = torch.cat(codes, dim=1)
     model.register_to_config(latents_mean=code.mean(dim=1).tolist(), latents_std=code.std(dim=1).clamp(1e-3).tolist())
     return VideoVae(model)

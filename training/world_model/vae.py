@@ -13,6 +13,7 @@ from torch import nn
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
 from training.world_model.config import CHUNK, VaeShape
+from training.world_model.vae_start import start_linear
 
 COSMOS_INDEX = "model_index.json"
 
@@ -33,6 +34,7 @@ def build_vae(shape: VaeShape) -> nn.Module:
         latents_mean=[0.0] * shape.latent_channels,
         latents_std=[1.0] * shape.latent_channels,
     )
+    start_linear(model)
     return model
 
 
