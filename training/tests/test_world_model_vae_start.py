@@ -14,6 +14,7 @@ from training.tests.synthetic import synthetic_dataset
 from training.tests.synthetic_world_model import vae_config
 from training.world_model.config import TINY
 from training.world_model.linear_code import LinearCode
+from training.world_model.picture_error import moving, visible_error
 from training.world_model.train_vae import ClipBatch, train_vae, vae_loss
 from training.world_model.vae import build_vae, to_pixels
 
@@ -76,9 +77,9 @@ def test_with_a_guide_the_decoder_reads_its_code_and_the_encoder_imitates_it(tmp
     with torch.no_grad():
         target = guide(pixels)
         wrong = (model.encode(pixels).latent_dist.mode() - target).square().mean()
-        moved = ((pixels - pixels[:, :, :1]).abs().amax(dim=1, keepdim=True) > 0.1).float()
-        weight = 1.0 + config.motion_weight * moved
-        error = ((model.decode(target).sample - pixels).abs().mean(dim=1, keepdim=True) * weight).sum() / weight.sum()
+        weight = 1.0 + config.motion_weight * moving(pixels)
+        error = visible_error(model.decode(target).sample - pixels, config.fine_weight, config.colour_weight)
+        error = (error * weight).sum() / weight.sum()
         size = model.encode(pixels).latent_dist.mode().square().mean()
     torch.testing.assert_close(parts["loss"].detach(), error + wrong + config.latent_penalty * size)
 

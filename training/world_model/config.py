@@ -167,6 +167,10 @@ class VaeTrainConfig(RunConfig):
     :mod:`training.world_model.linear_code`."""
     motion_weight: float = 2.0
     """Extra weight of pixels that differ from the clip's first frame: the arm and what it carries are small."""
+    fine_weight: float = 0.25
+    """Share of the brightness error that is taken pixel by pixel, the rest over areas of 4 x 4 (no speckles)."""
+    colour_weight: float = 3.0
+    """Weight of the error in colour: the things on a grey table are small and coloured."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from training.common.workers import Workers, joined
 from training.world_model.config import CHUNK, PRESETS, Preset, VaeShape, VaeTrainConfig
 from training.world_model.linear_code import LinearCode
 from training.world_model.metrics import psnr
+from training.world_model.picture_error import moving, visible_error
 from training.world_model.progress import RunProgress
 from training.world_model.trainer import Losses, Trainer, run_loop
 from training.world_model.vae import VideoVae, build_vae, describe_vae, to_pixels
@@ -112,27 +113,25 @@ def vae_loss(
     workers: Workers,
     guide: LinearCode | None = None,
 ) -> Losses:
-    """Mean absolute error over the frames that are not padding, plus the penalty on the code's size.
+    """Mean visible error over the frames that are not padding, plus the penalty on the code's size.
 
     autoencoder: the model or its DDP wrapper, called once (encode, then decode with noise added to the code).
     guide: a code for the encoder to imitate and for the decoder to decode, instead of the encoder's own.
     """
-    device = workers.device
-    pixels = to_pixels(batch.frames.to(device))
-    valid = batch.valid.to(device).float()[:, None, :, None, None]
-    moved = (pixels - pixels[:, :, :1]).abs().amax(dim=1, keepdim=True) > 0.1
-    weight = valid * (1.0 + config.motion_weight * moved.float())
+    pixels = to_pixels(batch.frames.to(workers.device))
+    valid = batch.valid.to(workers.device).float()[:, None, :, None, None]
+    weight = valid * (1.0 + config.motion_weight * moving(pixels))
     target = None if guide is None else guide(pixels)
     code, decoded = _through(autoencoder, pixels, config, generator, workers, target)
-    error = (decoded.float() - pixels).abs().mean(dim=1, keepdim=True)
+    error = visible_error(decoded.float() - pixels, config.fine_weight, config.colour_weight)
     total = workers.total(weight.sum())
     reconstruction = (error * weight).sum() / total * workers.world
     penalty = code.float().square().mean()
     imitation = torch.zeros(()) if target is None else (code.float() - target).square().mean()
-    square = ((decoded.float() - pixels).square() * valid).sum() / (valid.sum() * pixels[0, :, 0].numel())
+    square = ((decoded.detach().float() - pixels).square() * valid).sum() / (valid.sum() * pixels[0, :, 0].numel())
     return {
         "loss": reconstruction + imitation + config.latent_penalty * penalty,
-        "psnr": 10.0 * torch.log10(4.0 / square.detach().clamp(min=1e-9)),
+        "psnr": 10.0 * torch.log10(4.0 / square.clamp(min=1e-9)),
         "code": penalty.detach().sqrt(),
     }
 

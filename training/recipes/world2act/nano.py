@@ -29,7 +29,7 @@ NANO = Sizes(
     cache=CacheConfig(image_size=96),
     policy=VlaTrainConfig(steps=2800, sampling=FEWER),
     export=PolicyExportConfig(),
-    vae=VaeTrainConfig(steps=1600, learning_rate=2e-3),
+    vae=VaeTrainConfig(steps=1200, learning_rate=2e-3),
     latents=LatentsConfig(preset="nano", stride=16),
     world_model=WorldModelTrainConfig(steps=2500, batch=8),
     compare=CompareConfig(episodes=60),
