@@ -75,6 +75,12 @@ COMMANDS: dict[str, Command] = {
     "measure-latency": Command(
         "training.evidence.latency", "LatencyConfig", "measure_latency", "what a residual adds to one inference"
     ),
+    "measure-imagination": Command(
+        "training.evidence.imagination",
+        "ImaginationConfig",
+        "measure_imagination",
+        "how much of an expert's actions imagined video tells",
+    ),
     "evidence": Command(
         "training.evidence.command", "EvidenceConfig", "evidence", "what the measurements say about each claim"
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from training.evidence.measurements import Measurements
-from training.evidence.row import LATENCY, PSNR, RETRIEVAL, Row, too_few
+from training.evidence.row import LATENCY, NEARER, PSNR, RETRIEVAL, Row, too_few
 from training.evidence.trend import paired_trend
 from training.evidence.verdict import Rules, is_at_most, is_greater
 
@@ -96,4 +96,38 @@ class Retrieves:
             verdict=is_greater(interval, None, int(top1["n"]), rules),
             note=too_few(top1["n"], rules) or "chunks of one window resemble each other: the true interval is wider",
             details={"retrieval": report["retrieval"]},
+        )
+
+
+@dataclass(frozen=True)
+class Tells:
+    """Chunks read out of imagined video are nearer to the expert's than those of ``other``."""
+
+    claim: str
+    other: str
+    """A source of ``measure-imagination``: "average" or "base"."""
+    file: str
+    step: str
+    minimum: int = 30
+    """Clips that a verdict needs."""
+
+    def judge(self, measured: Measurements) -> Row:
+        """Mean error saved, paired by clip, with its t interval."""
+        row = Row(self.claim, NEARER, measured.command(self.step))
+        report = measured.report(self.file)
+        if report is None or self.other not in report["nearer_than"]:
+            return replace(row, note=f"{self.file} is not there" if report is None else f"{self.other} was not asked")
+        result, rules = report["nearer_than"][self.other], Rules(self.minimum, smallest=0.0)
+        interval = (float(result["interval"][0]), float(result["interval"][1]))
+        n, (first, last) = int(result["n"]), report["seeds"]
+        return replace(
+            row,
+            estimate=float(result["by"]),
+            n=n,
+            seeds=f"{first}-{last}",
+            interval=interval,
+            p=float(result["p"]),
+            verdict=is_greater(interval, float(result["p"]), n, rules),
+            note=too_few(n, rules),
+            details={key: report[key] for key in ("error", "cosine", "retrieval")},
         )

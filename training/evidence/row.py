@@ -34,7 +34,8 @@ RHO_CHECKPOINTS = Unit("rank correlation over n checkpoints", "{:+.2f}")
 LATENCY = Unit("added share of the base's latency over n timed rounds", "{:+.1f}", 100.0, " %")
 PSNR = Unit("PSNR over n recordings", "{:+.2f}", suffix=" dB")
 RETRIEVAL = Unit("top-1 accuracy above chance over n chunks", "{:+.1f}", 100.0, " points")
-UNITS = {unit.name: unit for unit in (RATE, DIFFERENCE, RISE, RHO, RHO_CHECKPOINTS, LATENCY, PSNR, RETRIEVAL)}
+NEARER = Unit("error of a chunk saved over n clips, in half the action's range", "{:+.1f}", 100.0, " %")
+UNITS = {unit.name: unit for unit in (RATE, DIFFERENCE, RISE, RHO, RHO_CHECKPOINTS, LATENCY, PSNR, RETRIEVAL, NEARER)}
 
 
 @dataclass(frozen=True)

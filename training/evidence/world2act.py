@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from training.evidence.groups import GroupName
 from training.evidence.measurements import Claim
-from training.evidence.report_claims import AddedLatency, BetterWorldModel, Retrieves
+from training.evidence.report_claims import AddedLatency, BetterWorldModel, Retrieves, Tells
 from training.evidence.score_claims import ScorePredictsCheckpoint, ScorePredictsSuccess
 from training.evidence.success_claims import Better, Rising, Unsaturated
 
@@ -80,6 +80,9 @@ def _foundations() -> Iterator[Claim]:
         "compare-world-models",
     )  # fmt: skip
     yield Retrieves("video finds its own actions", "align/alignment.json", "align")
+    for other, what in (("average", "than the average chunk"), ("base", "than the base policy's")):
+        claim = f"actions read from imagined video are nearer to the expert's {what}"
+        yield Tells(claim, other, "imagination/imagination.json", "measure-imagination")
 
 
 def _main() -> Iterator[Claim]:

@@ -10,6 +10,8 @@ import torch
 from training.common.errors import CheckpointError
 from training.world_model.config import TINY
 from training.world_model.diffusion import from_network, to_network
+from training.world_model.linear_vae import Emphasis, fit_linear_vae
+from training.world_model.train_vae import normalised
 from training.world_model.vae import VideoVae, build_vae, describe_vae, to_frames, to_pixels, vae_from
 
 
@@ -29,9 +31,14 @@ def _wan() -> VideoVae:
     return VideoVae(model)
 
 
-@pytest.fixture(scope="module", params=["cosmos", "wan"])
+def _linear() -> VideoVae:
+    clips = torch.randint(0, 256, (8, 13, 32, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    return normalised(fit_linear_vae(to_pixels(clips), 16, Emphasis()), clips)
+
+
+@pytest.fixture(scope="module", params=["cosmos", "wan", "linear"])
 def vae(request: pytest.FixtureRequest) -> VideoVae:
-    return _cosmos() if request.param == "cosmos" else _wan()
+    return {"cosmos": _cosmos, "wan": _wan, "linear": _linear}[request.param]()
 
 
 def _video(frames: int = 13) -> torch.Tensor:

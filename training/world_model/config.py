@@ -13,12 +13,20 @@ CHUNK = 4  # frames per latent after the first one, and actions per chunk
 
 @dataclass(frozen=True)
 class VaeShape:
-    """Arguments of diffusers' AutoencoderKLCosmos: 16 latent channels, 8x in space, 4x in time, causal."""
+    """Arguments of diffusers' AutoencoderKLCosmos: 16 latent channels, 8x in space, 4x in time, causal.
 
-    encoder_channels: tuple[int, ...]
-    decoder_channels: tuple[int, ...]
+    Without channels: the linear one of :mod:`training.world_model.linear_vae`.
+    """
+
+    encoder_channels: tuple[int, ...] = ()
+    decoder_channels: tuple[int, ...] = ()
     layers: int = 1
     latent_channels: int = 16
+
+    @property
+    def linear(self) -> bool:
+        """Fitted by least squares instead of trained."""
+        return not self.encoder_channels
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,7 @@ NANO = Preset(
     steps=12,
     guidance=0.0,
     relative=True,
-    vae=VaeShape((32, 48, 64), (48, 64, 96)),
+    vae=VaeShape(),
     transformer=TransformerShape(heads=6, head_dim=32, layers=6, adaln_dim=64, text_dim=384),
 )
 """Two 64 px views side by side, 12 chunks: latents [16, 13, 8, 16]."""
@@ -139,13 +147,17 @@ class RunConfig:
     """How several processes started by torchrun share the work."""
 
 
+VaeKind = Literal["preset", "linear", "convolutional"]
+CONVOLUTIONAL = VaeShape((32, 48, 64), (48, 64, 96))
+"""1.6 M parameters; ten minutes on one core are 1,500 steps of four 17-frame clips."""
+
+
 @dataclass(frozen=True)
 class VaeTrainConfig(RunConfig):
-    """Train the causal video VAE from scratch on packed frames. Run again with the same --out to continue.
+    """Make the causal video VAE from packed frames. Run again with the same --out to continue.
 
-    Nano (1.6 M parameters) on two CPU cores, estimated from a short timing of forward and backward (104 frames/s on one
-    core in bf16): 15 minutes are about 180,000 frames, 2,700 steps of four 17-frame clips. The 2B preset has no such
-    step: its VAE comes with Cosmos-Predict2.
+    The nano preset's is linear and fitted in a minute; a convolutional one is trained. The 2B preset has no such step:
+    its VAE comes with Cosmos-Predict2.
     """
 
     dataset: Path = Path("data/tabletop")
@@ -156,8 +168,13 @@ class VaeTrainConfig(RunConfig):
     cell_height: int = 0
     cell_width: int = 0
     """Pixels of one view in the packed frame (0: the preset's)."""
+    kind: VaeKind = "preset"
+    """linear: principal components, nothing else here is used but --frames and the last four. convolutional: diffusers'
+    AutoencoderKLCosmos from scratch. preset: what the preset says."""
     frames: int = 17
     """Frames per training clip, 1 + 4 n: shorter than a window, which is no harm as the VAE is causal."""
+    fit_clips: int = 192
+    """Clips that a linear VAE is fitted to."""
     latent_noise: float = 0.1
     """Noise added to the code in training, so that near codes decode to near pictures."""
     latent_penalty: float = 1e-3
@@ -168,9 +185,11 @@ class VaeTrainConfig(RunConfig):
     motion_weight: float = 2.0
     """Extra weight of pixels that differ from the clip's first frame: the arm and what it carries are small."""
     fine_weight: float = 0.25
-    """Share of the brightness error that is taken pixel by pixel, the rest over areas of 4 x 4 (no speckles)."""
-    colour_weight: float = 3.0
-    """Weight of the error in colour: the things on a grey table are small and coloured."""
+    """Weight of what sets a pixel's brightness apart from its area's (4 x 4): mostly speckles of the table."""
+    colour_weight: float = 4.0
+    """Weight of colour: the things on a grey table are small and coloured."""
+    within_weight: float = 2.0
+    """Weight of changes within a latent's four frames, which show what the arm does (linear VAE)."""
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,17 @@ MOVED = 0.1
 """Change of colour or of an area's brightness, on a scale of 2, from which on something has moved there."""
 
 
-def visible_error(difference: torch.Tensor, fine: float, colour: float) -> torch.Tensor:
-    """Error [B, 1, T, H, W] of pictures that are wrong by ``difference`` [B, 3, T, H, W].
-
-    fine: share of the brightness error that is taken pixel by pixel; the rest is that of whole areas. colour: weight of
-    the error in colour.
-    """
-    brightness = difference.mean(dim=1, keepdim=True)
+def emphasised(pictures: torch.Tensor, fine: float, colour: float) -> torch.Tensor:
+    """Pictures (or differences of them) [B, 3, T, H, W] with colours made ``colour`` times as strong, and ``fine``
+    times as much of what sets a pixel's brightness apart from its area's."""
+    brightness = pictures.mean(dim=1, keepdim=True)
     areas = _areas(brightness)
-    shades = (difference - brightness).abs().mean(dim=1, keepdim=True)
-    return fine * brightness.abs() + (1.0 - fine) * areas.abs() + colour * shades
+    return areas + fine * (brightness - areas) + colour * (pictures - brightness)
+
+
+def visible_error(difference: torch.Tensor, fine: float, colour: float) -> torch.Tensor:
+    """Error [B, 1, T, H, W] of pictures that are wrong by ``difference`` [B, 3, T, H, W]."""
+    return emphasised(difference, fine, colour).abs().mean(dim=1, keepdim=True)
 
 
 def moving(pixels: torch.Tensor) -> torch.Tensor:

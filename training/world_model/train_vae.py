@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from training.common.checkpoint import save_checkpoint
 from training.common.errors import DatasetError, TrainingError
 from training.common.workers import Workers, joined
-from training.world_model.config import CHUNK, PRESETS, Preset, VaeShape, VaeTrainConfig
+from training.world_model.config import CHUNK, CONVOLUTIONAL, PRESETS, Preset, VaeKind, VaeShape, VaeTrainConfig
 from training.world_model.linear_code import LinearCode
+from training.world_model.linear_vae import Emphasis, fit_linear_vae
 from training.world_model.metrics import psnr
 from training.world_model.picture_error import moving, visible_error
 from training.world_model.progress import RunProgress
-from training.world_model.trainer import Losses, Trainer, run_loop
+from training.world_model.trainer import Losses, Trainer, jsonable, run_loop
 from training.world_model.vae import VideoVae, build_vae, describe_vae, to_pixels
 from training.world_model.windows import ClipReader, clip_seed, held_out
 
@@ -70,8 +72,38 @@ def train_vae(config: VaeTrainConfig) -> Path:
     if config.frames % CHUNK != 1 or config.frames < 1 + CHUNK:
         raise TrainingError(f"--frames must be 1 + {CHUNK} n, got {config.frames}")
     torch.set_num_threads(config.threads)
+    shape = _shape(config.kind, preset.vae)
     with joined() as workers:
-        return _train(config, preset, preset.vae, workers)
+        return (_fit if shape.linear else _train)(config, preset, shape, workers)
+
+
+def _shape(kind: VaeKind, usual: VaeShape) -> VaeShape:
+    if kind == "preset" or (kind == "linear") == usual.linear:
+        return usual
+    return CONVOLUTIONAL if kind == "convolutional" else VaeShape(latent_channels=usual.latent_channels)
+
+
+def _fit(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Workers) -> Path:
+    """Fit the linear VAE; one process does it."""
+    layout = preset.layout.changed(config.layout, config.cell_height, config.cell_width)
+    reader = ClipReader(config.dataset, layout)
+    clips = ClipSource(reader, config, workers).clips(0, config.fit_clips, slice(None)).frames
+    emphasis = Emphasis(config.fine_weight, config.colour_weight, config.within_weight)
+    model = fit_linear_vae(to_pixels(clips), shape.latent_channels, emphasis)
+    vae = normalised(model, clips)
+    info = {
+        "config": jsonable(asdict(config)),
+        "vae": describe_vae(vae, shape, None),
+        "layout": asdict(layout),
+        "held_out_psnr": held_out_psnr(vae, reader, config),
+    }
+    if workers.main:
+        save_checkpoint(config.out, 1, {"vae": dict(model.state_dict())}, info)
+        print(
+            f"{config.out}: {shape.latent_channels} components, PSNR of held-out clips {info['held_out_psnr']:.2f} dB"
+        )
+    workers.wait()
+    return config.out / "step-00000001"
 
 
 def _train(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Workers) -> Path:
@@ -91,7 +123,7 @@ def _train(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Wor
         return vae_loss(trainer.call, batch, config, trainer.generator(), workers, guide)
 
     def save() -> Path:
-        vae = _normalised(trainer, config, source)
+        vae = _averaged(trainer, shape, source)
         info = {
             "vae": describe_vae(vae, shape, None),
             "layout": asdict(layout),
@@ -180,14 +212,16 @@ def _some_clips(source: ClipSource) -> torch.Tensor:
     return torch.cat([source.clips(2**31 + n, 4, slice(0, 4)).frames for n in range(0, STATISTICS_CLIPS, 4)])
 
 
-def _normalised(trainer: Trainer, config: VaeTrainConfig, source: ClipSource) -> VideoVae:
-    """The averaged VAE with the mean and spread of its codes on training clips; latent 0 counts as any other."""
-    preset = PRESETS[config.preset]
-    assert preset.vae is not None
-    model: Any = build_vae(preset.vae)
+def _averaged(trainer: Trainer, shape: VaeShape, source: ClipSource) -> VideoVae:
+    """The averaged weights, normalised on training clips."""
+    model: Any = build_vae(shape)
     model.load_state_dict({**model.state_dict(), **trainer.whole_average()})
+    return normalised(model, _some_clips(source))
+
+
+def normalised(model: Any, clips: torch.Tensor) -> VideoVae:
+    """With mean and spread of its codes on clips uint8 [B, T, H, W, 3]; latent 0 counts as any other."""
     vae = VideoVae(model)
-    codes = [vae.encode(clips).transpose(0, 1).flatten(1) for clips in _some_clips(source).split(4)]
-    code = torch.cat(codes, dim=1)
+    code = torch.cat([vae.encode(part).transpose(0, 1).flatten(1) for part in clips.split(4)], dim=1)
     model.register_to_config(latents_mean=code.mean(dim=1).tolist(), latents_std=code.std(dim=1).clamp(1e-3).tolist())
     return VideoVae(model)

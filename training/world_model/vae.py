@@ -13,13 +13,17 @@ from torch import nn
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
 from training.world_model.config import CHUNK, VaeShape
+from training.world_model.linear_vae import LinearVae
 from training.world_model.vae_start import start_linear
 
 COSMOS_INDEX = "model_index.json"
 
 
 def build_vae(shape: VaeShape) -> nn.Module:
-    """An untrained AutoencoderKLCosmos: haar patches of 4 in space and time, one more halving in space."""
+    """An untrained AutoencoderKLCosmos: haar patches of 4 in space and time, one more halving in space; or a linear one
+    that is not fitted yet."""
+    if shape.linear:
+        return LinearVae(shape.latent_channels)
     from diffusers import AutoencoderKLCosmos
 
     model: Any = AutoencoderKLCosmos(
@@ -50,7 +54,7 @@ def to_frames(pixels: torch.Tensor) -> torch.Tensor:
 
 
 class VideoVae:
-    """A frozen VAE (AutoencoderKLCosmos or AutoencoderKLWan). Latents are normalised per channel."""
+    """A frozen VAE (AutoencoderKLCosmos, AutoencoderKLWan or LinearVae). Latents are normalised per channel."""
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model.eval().requires_grad_(False)

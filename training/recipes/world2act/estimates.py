@@ -41,6 +41,7 @@ ESTIMATES: dict[str, tuple[float, float]] = {
     "evaluate-bundle": (10, 0.04),
     "evaluate": (17, 0.04),
     "export-residual": (1, 0.2),
+    "measure-imagination": (3, 0.04),
     "measure-latency": (0.2, 0.04),
     "calibrate-monitor": (0.5, 0.04),
     "code-imagined": (0.5, 0.04),

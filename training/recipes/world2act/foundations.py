@@ -25,6 +25,17 @@ def imagination_steps(sizes: Sizes, places: Places) -> Iterator[Step]:
     yield from _world_models(sizes, places)
     yield from _adapters(sizes, places)
     yield from _imagined(sizes, places)
+    told = replace(
+        sizes.imagination,
+        world_model=places.world_model("skill"),
+        adapters=places.root / "align",
+        dataset=places.skill_dataset,
+        base=places.policy,
+        text_encoder=places.text_encoder,
+        out=places.imagination,
+    )
+    needs = ("world-model-skill", "align", "base-policy")
+    yield Step("measure-imagination", "measure-imagination", told, (told.out,), needs=needs, overwrites=True)
 
 
 def _data(sizes: Sizes, places: Places) -> Iterator[Step]:

@@ -7,6 +7,7 @@ from training.data.cache import CacheConfig
 from training.data.collect import CollectConfig
 from training.evaluation.rollout import RolloutConfig
 from training.evidence.arm import EvaluateArmConfig
+from training.evidence.imagination import ImaginationConfig
 from training.evidence.latency import LatencyConfig
 from training.export.policy import PolicyExportConfig
 from training.post_training.config import PostTrainConfig, RolloutSettings
@@ -18,7 +19,7 @@ from training.world_model.config import VaeTrainConfig, WorldModelTrainConfig
 from training.world_model.evaluate import EvaluateConfig as CompareConfig
 from training.world_model.latents import LatentsConfig
 
-# The published policy, from three times the demonstrations and ten times the training, does 95 % of the composites. This
+# The published policy, from three times the demonstrations and ten times the training, does 95 % of composites: this
 # leaves room for a residual to be of use.
 FEWER = SamplingConfig(max_episodes=600)
 SECONDS = 12.0
@@ -29,11 +30,12 @@ NANO = Sizes(
     cache=CacheConfig(image_size=96),
     policy=VlaTrainConfig(steps=2800, sampling=FEWER),
     export=PolicyExportConfig(),
-    vae=VaeTrainConfig(steps=1200, learning_rate=2e-3),
+    vae=VaeTrainConfig(),
     latents=LatentsConfig(preset="nano", stride=16),
     world_model=WorldModelTrainConfig(steps=2500, batch=8),
     compare=CompareConfig(episodes=60),
     align=AlignConfig(size="nano"),
+    imagination=ImaginationConfig(),
     imagine=ImagineConfig(count=1000, preview=4),
     whole_windows=2,
     post_train=PostTrainConfig(iterations=40, rollout=RolloutSettings(skill_seconds=SECONDS)),

@@ -43,6 +43,11 @@ class Places:
         """Base-WM against Skill-WM."""
         return self.root / "world-model-evaluation"
 
+    @property
+    def imagination(self) -> Path:
+        """How much of experts' actions imagined video tells."""
+        return self.root / "imagination"
+
     def imagined(self, name: str) -> Path:
         """Imagined latents: of ``skill``, ``base`` or ``evaluation`` starts."""
         return self.root / f"imagined-{name}"

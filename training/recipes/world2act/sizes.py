@@ -8,6 +8,7 @@ from training.alignment.config import AlignConfig
 from training.data.cache import CacheConfig
 from training.data.collect import CollectConfig
 from training.evidence.arm import EvaluateArmConfig
+from training.evidence.imagination import ImaginationConfig
 from training.evidence.latency import LatencyConfig
 from training.export.policy import PolicyExportConfig
 from training.post_training.config import PostTrainConfig
@@ -34,6 +35,7 @@ class Sizes:
     """Base-WM and Skill-WM: needs ``steps``, because equal minutes are not equal budgets."""
     compare: CompareConfig
     align: AlignConfig
+    imagination: ImaginationConfig
     imagine: ImagineConfig
     """Of Skill-WM; its ``count`` is the largest number of trajectories."""
     whole_windows: int

@@ -9,6 +9,7 @@ from training.data.cache import CacheConfig
 from training.data.collect import CollectConfig, KindWeights
 from training.evaluation.rollout import RolloutConfig
 from training.evidence.arm import EvaluateArmConfig
+from training.evidence.imagination import ImaginationConfig
 from training.evidence.latency import LatencyConfig
 from training.export.policy import PolicyExportConfig
 from training.post_training.config import PostTrainConfig, RolloutSettings
@@ -54,6 +55,7 @@ TINY = Sizes(
         holdout_every=HOLDOUT,
         eval_windows=4,
     ),
+    imagination=ImaginationConfig(clips=4, steps=2, strips=1, holdout_every=HOLDOUT),
     imagine=ImagineConfig(count=8, shard_size=4, steps=2, preview=1),
     whole_windows=1,
     post_train=PostTrainConfig(
