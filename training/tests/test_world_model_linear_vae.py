@@ -53,7 +53,7 @@ def test_a_small_coloured_thing_survives_stronger_speckles_only_with_emphasis() 
     speckles = torch.randn(200, 1, 5, 16, 16, generator=generator).expand(-1, 3, -1, -1, -1) * 0.3
     red = torch.rand(200, 1, 1, 2, 2, generator=generator).repeat_interleave(8, 3).repeat_interleave(8, 4)
     pixels = speckles.clone()
-    pixels[:, 0] += 0.05 * red[:, 0]
+    pixels[:, 0] += 0.1 * red[:, 0]
     errors = {}
     for name, emphasis in (("plain", PLAIN), ("emphasis", Emphasis())):
         vae = fit_linear_vae(pixels, 4, emphasis)
