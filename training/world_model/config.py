@@ -40,6 +40,8 @@ class TransformerShape:
     text_dim: int
     mlp_ratio: float = 4.0
     patch: tuple[int, int, int] = (1, 2, 2)
+    scratch: bool = False
+    """Around it: :class:`training.world_model.scratch.ScratchTransformer`."""
     max_size: tuple[int, int, int] = (128, 240, 240)
 
 
@@ -82,7 +84,7 @@ NANO = Preset(
     guidance=0.0,
     relative=True,
     vae=VaeShape(),
-    transformer=TransformerShape(heads=6, head_dim=32, layers=6, adaln_dim=64, text_dim=384),
+    transformer=TransformerShape(heads=6, head_dim=32, layers=6, adaln_dim=64, text_dim=384, scratch=True),
 )
 """Two 64 px views side by side, 12 chunks: latents [16, 13, 8, 16]."""
 

@@ -41,22 +41,27 @@ def first_only(latents: torch.Tensor) -> torch.Tensor:
     return indicator
 
 
-def to_network(latents: torch.Tensor, spread: float) -> torch.Tensor:
+Spread = float | tuple[tuple[float, ...], ...]
+"""Standard deviation of latents about the first one: one number, or one per cell [h][w]. 0: latents as they are."""
+
+
+def to_network(latents: torch.Tensor, spread: Spread) -> torch.Tensor:
     """What is noised and predicted: latents [B, C, L, h, w], or those after the first as differences to it.
 
-    spread: standard deviation of these differences, which are divided by it (sigma_data is 1); 0: the latents as they
-    are.
+    spread: what these differences are divided by, so that sigma_data is about 1.
     """
     if spread == 0.0:
         return latents
-    return torch.cat([latents[:, :, :1], (latents[:, :, 1:] - latents[:, :, :1]) / spread], dim=2)
+    scale = torch.as_tensor(spread, dtype=latents.dtype, device=latents.device)
+    return torch.cat([latents[:, :, :1], (latents[:, :, 1:] - latents[:, :, :1]) / scale], dim=2)
 
 
-def from_network(values: torch.Tensor, spread: float) -> torch.Tensor:
+def from_network(values: torch.Tensor, spread: Spread) -> torch.Tensor:
     """The inverse of :func:`to_network`."""
     if spread == 0.0:
         return values
-    return torch.cat([values[:, :, :1], values[:, :, 1:] * spread + values[:, :, :1]], dim=2)
+    scale = torch.as_tensor(spread, dtype=values.dtype, device=values.device)
+    return torch.cat([values[:, :, :1], values[:, :, 1:] * scale + values[:, :, :1]], dim=2)
 
 
 def predict_velocity(

@@ -14,7 +14,8 @@ from torch import nn
 from training.common.checkpoint import INFO, checkpoints, latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
 from training.world_model.config import CHUNK, COSMOS_PREDICT2_2B, PRESETS, LoraConfig, Preset, TransformerShape
-from training.world_model.diffusion import from_network, predict_velocity, sample
+from training.world_model.diffusion import Spread, from_network, predict_velocity, sample
+from training.world_model.scratch import ScratchTransformer
 from training.world_model.text import RememberedText
 from training.world_model.vae import VideoVae, is_cosmos_folder, load_vae
 from training.world_model.views import ViewLayout
@@ -32,7 +33,7 @@ class WorldModelInfo:
     text_tokens: int
     steps: int
     guidance: float
-    spread: float = 0.0
+    spread: Spread = 0.0
     """See :func:`training.world_model.diffusion.to_network`."""
     cosmos: str | None = None
     lora: LoraConfig | None = None
@@ -65,6 +66,8 @@ class WorldModelInfo:
         """The inverse of dataclasses.asdict through JSON."""
         values = dict(values)
         values["layout"] = ViewLayout(**values["layout"])
+        if not isinstance(values["spread"], float):
+            values["spread"] = tuple(tuple(row) for row in values["spread"])
         if values["lora"] is not None:
             values["lora"] = LoraConfig(**{**values["lora"], "targets": tuple(values["lora"]["targets"])})
         return cls(**values)
@@ -145,7 +148,7 @@ def build_transformer(shape: TransformerShape, channels: int) -> nn.Module:
     from diffusers import CosmosTransformer3DModel
 
     model: Any = CosmosTransformer3DModel(
-        in_channels=channels + 1,
+        in_channels=(2 * channels if shape.scratch else channels) + 1,
         out_channels=channels,
         num_attention_heads=shape.heads,
         attention_head_dim=shape.head_dim,
@@ -165,7 +168,7 @@ def build_transformer(shape: TransformerShape, channels: int) -> nn.Module:
         for norm in (block.norm1, block.norm2, block.norm3):
             nn.init.zeros_(norm.linear_2.weight)
     nn.init.zeros_(model.proj_out.weight)
-    return model
+    return ScratchTransformer(model) if shape.scratch else model
 
 
 def load_cosmos_transformer(cosmos: Path) -> nn.Module:

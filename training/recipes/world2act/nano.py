@@ -15,7 +15,7 @@ from training.post_training.imagine import ImagineConfig
 from training.post_training.pixel_space import PixelConfig
 from training.recipes.world2act.sizes import Sizes
 from training.vla.config import SamplingConfig, VlaTrainConfig
-from training.world_model.config import VaeTrainConfig, WorldModelTrainConfig
+from training.world_model.config import NoiseConfig, VaeTrainConfig, WorldModelTrainConfig
 from training.world_model.evaluate import EvaluateConfig as CompareConfig
 from training.world_model.latents import LatentsConfig
 
@@ -32,7 +32,8 @@ NANO = Sizes(
     export=PolicyExportConfig(),
     vae=VaeTrainConfig(),
     latents=LatentsConfig(preset="nano", stride=16),
-    world_model=WorldModelTrainConfig(steps=2500, batch=8),
+    # Half of the draws are nearly pure noise: what will happen is decided there.
+    world_model=WorldModelTrainConfig(steps=1800, batch=8, noise=NoiseConfig(high_share=0.5, high_from=10.0)),
     compare=CompareConfig(episodes=60),
     align=AlignConfig(size="nano"),
     imagination=ImaginationConfig(),
