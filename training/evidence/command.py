@@ -42,7 +42,7 @@ class EvidenceConfig:
     """Numbers of post-training trajectories that were compared."""
     tasks: tuple[int, ...] = (2, 5, 10)
     """Numbers of tasks seen in post-training that were compared."""
-    checkpoints: tuple[int, ...] = (8, 16, 24, 32, 40)
+    checkpoints: tuple[int, ...] = (8, 16, 24, 32)
     """Iterations whose weights were kept and measured."""
     minimum: int = 500
     """Fewest episodes, or pairs of them, that a verdict on success may rest on."""

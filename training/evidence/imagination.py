@@ -4,7 +4,8 @@ Post-training has no other teacher than the imagined codes, so this says in adva
 demonstrations that neither world model nor adapters were trained on, the world model imagines the skill from the clip's
 first picture; chunk by chunk its codes are compared with what the expert did, and beside it stand
 
-- ``recorded``: codes of the recorded video itself, the most that any world model could tell through these adapters;
+- ``recorded``: codes of the recorded video itself, the most that any world model could tell through these adapters
+  (codes become actions by a linear map onto the action adapter's codes, fitted on recordings, and its decoder);
 - ``average``: the mean chunk of all clips at that place, which knows nothing of this scene;
 - ``base``: the base policy, asked at the recorded observations. It sees where the arm really is; the world model has
   the first picture only.
@@ -29,7 +30,7 @@ from training.common.machine import describe_machine, git_commit
 from training.common.workers import pick_device
 from training.evaluation.policy import ChunkPolicy
 from training.evidence.imagination_plot import write_curves
-from training.evidence.imagination_report import Told, summary
+from training.evidence.imagination_report import Told, read_out, summary
 from training.post_training.parts import open_adapters
 from training.post_training.policies import BaseSource
 from training.world_model.config import CHUNK
@@ -137,12 +138,14 @@ def _told(
         _show(model, frames, imagined, recorded, prompts, start, config)
     joined = {name: torch.cat(values) for name, values in parts.items() if values}
     codes = {name: joined[name] for name in ("recorded", "imagined")}
-    chunks = {name: action.decode(code).clamp(-1.0, 1.0) for name, code in codes.items()}
+    expert, mask = action.encode(joined["expert"]), joined["mask"]
+    fitted = {name: read_out(code, codes["recorded"], expert, mask) for name, code in codes.items()}
+    chunks = {name: action.decode(code).clamp(-1.0, 1.0) for name, code in fitted.items()}
     if base is not None:
         chunks["base"] = joined["base"].clamp(-1.0, 1.0)
     seeds = tuple(clip_seed(reader.rows[number]) for number in clips)
     dims = {dim.name: info.contract.action_slice(dim.name) for dim in info.contract.action}
-    return Told(joined["expert"], action.encode(joined["expert"]), joined["mask"], codes, chunks, dims, seeds)
+    return Told(joined["expert"], expert, mask, codes, chunks, dims, seeds)
 
 
 def _asked(base: ChunkPolicy, reader: ClipReader, number: int, count: int) -> torch.Tensor:

@@ -29,6 +29,25 @@ class Told:
     seeds: tuple[int, ...]
 
 
+def read_out(codes: torch.Tensor, recorded: torch.Tensor, expert: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Video codes [K, N, C] as action codes, by the linear map that is best for the recorded video's.
+
+    The contrast aligns directions only, so that a video code's length means nothing to the action decoder. The map of
+    each half of the clips is fitted on the other half. All [K, N, C]; mask bool [K, N].
+    """
+    result = torch.zeros_like(codes)
+    half = torch.arange(len(codes)) % 2 == 0
+    for mine in (half, ~half):
+        rows = mask & ~mine[:, None]
+        weights = torch.linalg.lstsq(_with_one(recorded[rows]).double(), expert[rows].double()).solution
+        result[mine] = (_with_one(codes[mine]).double() @ weights).to(codes.dtype)
+    return result
+
+
+def _with_one(codes: torch.Tensor) -> torch.Tensor:
+    return torch.cat([codes, torch.ones_like(codes[..., :1])], dim=-1)
+
+
 def summary(told: Told) -> dict[str, Any]:
     """Errors (mean absolute, shares of half the contract's range), cosines and retrieval by source."""
     errors = {name: (chunk - told.expert).abs() for name, chunk in _all_chunks(told).items()}

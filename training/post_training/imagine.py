@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -29,9 +30,14 @@ from training.post_training.initial_states import (
 )
 from training.post_training.interfaces import Imagination
 
+if TYPE_CHECKING:
+    from world2act_sim.world import TabletopWorld
+
 Pictures = Mapping[str, NDArray[np.uint8]]
 Look = Callable[[InitialState], Pictures | None]
 """The first pictures of an initial state; None when the simulator cannot make it."""
+Film = Callable[[Sequence[InitialState]], list[torch.Tensor]]
+"""Latents of initial states, as the world model would give them."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class ImagineConfig:
     world_model: Path = Path("runs/world-model-skill")
     """A run of `training world-model`, or a Cosmos-Predict2 folder."""
     out: Path = Path("data/imagined")
+    source: Literal["world-model", "expert"] = "world-model"
+    """expert: film the scripted expert instead, which is what a perfect world model would imagine (for diagnosis)."""
     count: int = 1000
     """Initial states."""
     prompts: PromptKind = "skill"
@@ -71,7 +79,7 @@ def imagine(config: ImagineConfig) -> Path:
     model = open_imagination(config.world_model, pick_device(config.device), config.steps)
     world = TabletopWorld(WorldConfig(robot=config.robot))
     try:
-        imagine_states(config, model, lambda state: _look(world, state))
+        imagine_states(config, model, lambda state: _look(world, state), _film(config, model, world))
     finally:
         world.close()
     if config.preview:
@@ -79,8 +87,20 @@ def imagine(config: ImagineConfig) -> Path:
     return config.out
 
 
-def imagine_states(config: ImagineConfig, model: Imagination, look: Look) -> ImaginedLatents:
-    """Imagine whole shards until ``config.count`` states are there; what exists already is kept."""
+def _film(config: ImagineConfig, model: Imagination, world: TabletopWorld) -> Film | None:
+    if config.source == "world-model":
+        return None
+    from training.post_training.recorded import ExpertImagination
+
+    expert = ExpertImagination(world, model)
+    return lambda states: expert.imagine(states, config.windows)
+
+
+def imagine_states(config: ImagineConfig, model: Imagination, look: Look, film: Film | None = None) -> ImaginedLatents:
+    """Imagine whole shards until ``config.count`` states are there; what exists already is kept.
+
+    film: makes the latents of states instead of the world model.
+    """
     if config.count < 1 or config.windows < 1 or config.shard_size < 1:
         raise TrainingError("--count, --windows and --shard-size must be at least 1")
     starts = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(config.starts).items()}
@@ -93,6 +113,7 @@ def imagine_states(config: ImagineConfig, model: Imagination, look: Look) -> Ima
         seed=config.seed,
         shard_size=config.shard_size,
         starts=starts,
+        source=config.source,
     )
     states = _existing(config.out, origin)
     number = _next_number(states, config.starts)
@@ -110,9 +131,12 @@ def imagine_states(config: ImagineConfig, model: Imagination, look: Look) -> Ima
                 if pictures is not None
             ]
             begin = time.monotonic()
-            generator = torch.Generator().manual_seed(config.seed * 1_000_003 + shard)
-            prompts = [[text for text in state.prompts for _ in range(config.windows)] for state, _ in chosen]
-            latents = model.imagine(np.stack([frame for _, frame in chosen]), prompts, generator)
+            if film is not None:
+                latents = film([state for state, _ in chosen])
+            else:
+                generator = torch.Generator().manual_seed(config.seed * 1_000_003 + shard)
+                prompts = [[text for text in state.prompts for _ in range(config.windows)] for state, _ in chosen]
+                latents = model.imagine(np.stack([frame for _, frame in chosen]), prompts, generator)
             write_shard(config.out, shard, len(states), latents)
             states += [state for state, _ in chosen]
             facts["seconds_per_state"] = round((time.monotonic() - begin) / len(chosen), 3)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -42,6 +42,8 @@ class Origin:
     shard_size: int
     starts: dict[str, Any]
     """The :class:`~training.post_training.initial_states.StartsConfig`."""
+    source: Literal["world-model", "expert"] = "world-model"
+    """expert: recordings of the scripted expert in the place of imagination."""
 
 
 class ImaginedLatents:

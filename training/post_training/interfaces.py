@@ -42,6 +42,10 @@ class Imagination(Protocol):
         """
         ...
 
+    def encode(self, frames: NDArray[np.uint8]) -> torch.Tensor:
+        """Packed frames uint8 [B, 1+4N, h, w, 3] -> latents float32 [B, 16, 1+N, h/8, w/8]."""
+        ...
+
     def decode(self, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Latents [B, 16, 1+N, h/8, w/8] -> packed frames uint8 [B, 1+4N, h, w, 3]."""
         ...

@@ -85,6 +85,12 @@ class WorldModelImagination:
                 frames[[rows[i] for i in following]] = last
         return [torch.stack(row) for row in windows]
 
+    @torch.no_grad()
+    def encode(self, frames: NDArray[np.uint8]) -> torch.Tensor:
+        """Packed frames uint8 [B, 1+4N, h, w, 3] -> latents [B, 16, 1+N, h/8, w/8]."""
+        latents: torch.Tensor = self._model.encode(torch.from_numpy(frames)).cpu()
+        return latents
+
     def decode(self, latents: torch.Tensor) -> NDArray[np.uint8]:
         """Latents [B, 16, 1+N, h, w] -> packed frames uint8 [B, 1+4N, H, W, 3]."""
         frames: NDArray[np.uint8] = self._model.decode(latents).cpu().numpy()

@@ -81,6 +81,12 @@ class TinyImagination:
         shape = (16, 1 + (self.frames - 1) // 4, 2, 4)
         return [torch.randn((len(texts), *shape), generator=generator) for texts in prompts]
 
+    def encode(self, frames: NDArray[np.uint8]) -> torch.Tensor:
+        """Every latent is the mean brightness of its frames."""
+        grey = torch.from_numpy(frames).float().mean(dim=(2, 3, 4))  # [B, 1+4N]
+        values = torch.cat([grey[:, :1], grey[:, 1:].unflatten(1, (-1, 4)).mean(dim=2)], dim=1)
+        return values[:, None, :, None, None].expand(-1, 16, -1, 2, 4).clone()
+
     def decode(self, latents: torch.Tensor) -> NDArray[np.uint8]:
         grey = (latents.mean(dim=(1, 3, 4)) * 100 + 128).clamp(0, 255).to(torch.uint8)  # [B, 1+N]
         frames = torch.cat([grey[:, :1], grey[:, 1:].repeat_interleave(4, dim=1)], dim=1)

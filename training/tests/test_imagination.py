@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from training.evidence.imagination_plot import write_curves
-from training.evidence.imagination_report import Told, summary
+from training.evidence.imagination_report import Told, read_out, summary
 
 CLIPS, PLACES, STEPS, ENTRIES, CODE = 40, 3, 4, 7, 8
 
@@ -64,3 +64,16 @@ def test_the_figure_shows_every_source(tmp_path: Path) -> None:
     report = json.loads(json.dumps(summary(told(0.1))))
     write_curves(tmp_path / "figure.png", report)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_codes_are_read_out_by_a_map_that_never_saw_the_clip() -> None:
+    generator = torch.Generator().manual_seed(1)
+    recorded = torch.randn(60, PLACES, CODE, generator=generator)
+    turn = torch.linalg.qr(torch.randn(CODE, CODE, generator=generator)).Q
+    expert = 3.0 * recorded @ turn + 0.5
+    mask = torch.ones(60, PLACES, dtype=torch.bool)
+    torch.testing.assert_close(read_out(recorded, recorded, expert, mask), expert, rtol=1e-4, atol=1e-4)
+    # An odd clip's answer hangs on the even clips alone.
+    spoilt = expert.clone()
+    spoilt[1::2] = 100.0
+    torch.testing.assert_close(read_out(recorded, recorded, spoilt, mask)[1::2], expert[1::2], rtol=1e-4, atol=1e-4)

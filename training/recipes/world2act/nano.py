@@ -39,7 +39,7 @@ NANO = Sizes(
     imagination=ImaginationConfig(),
     imagine=ImagineConfig(count=1000, preview=4),
     whole_windows=2,
-    post_train=PostTrainConfig(iterations=40, rollout=RolloutSettings(skill_seconds=SECONDS)),
+    post_train=PostTrainConfig(iterations=32, rollout=RolloutSettings(skill_seconds=SECONDS)),
     # The policy is fine-tuned on the demonstrations it was trained on, not on more.
     pixels=PixelConfig(sampling=FEWER),
     evaluate=EvaluateArmConfig(episodes=510, rollout=RolloutConfig(skill_seconds=SECONDS)),
@@ -48,7 +48,7 @@ NANO = Sizes(
     trajectories=(50, 200, 1000),
     tasks=(2, 5, 10),
     task_trajectories=60,
-    checkpoints=(8, 16, 24, 32, 40),
+    checkpoints=(8, 16, 24, 32),
     checkpoint_episodes=120,
     films=6,
 )
