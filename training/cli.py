@@ -93,6 +93,12 @@ COMMANDS: dict[str, Command] = {
     "world-model-latents": Command(
         "training.world_model.latents", "LatentsConfig", "build_latents", "encode a dataset's windows once"
     ),
+    "world-model-imagine": Command(
+        "training.world_model.imagine_latents",
+        "ImagineLatentsConfig",
+        "imagine_latents",
+        "a dataset's windows as a world model imagines them",
+    ),
     "world-model": Command(
         "training.world_model.train", "WorldModelTrainConfig", "train_world_model", "train the video world model"
     ),

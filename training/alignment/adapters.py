@@ -12,14 +12,18 @@ WIDTHS = (64, 128)
 
 
 class VideoAdapter(nn.Module):
-    """B_v: each latent frame by itself through Conv 16->64->128 (stride 2, GroupNorm, GELU), pooling, Linear -> 32."""
+    """B_v: each latent frame by itself through Conv 16->64->128 (stride 2, GroupNorm, GELU), pooling, Linear -> 32.
 
-    def __init__(self, channels: int = 16, code: int = 32) -> None:
+    changes: a latent frame comes with its difference to the one before, as further channels. The paper has none; but an
+    action is a change, and a small world model is surer of where things will be than of their blur within four frames.
+    """
+
+    def __init__(self, channels: int = 16, code: int = 32, changes: bool = False) -> None:
         super().__init__()
         narrow, wide = WIDTHS
-        self.channels, self.code = channels, code
+        self.channels, self.code, self.changes = channels, code, changes
         self.layers = nn.Sequential(
-            nn.Conv2d(channels, narrow, 3, stride=2, padding=1),
+            nn.Conv2d(2 * channels if changes else channels, narrow, 3, stride=2, padding=1),
             nn.GroupNorm(8, narrow),
             nn.GELU(),
             nn.Conv2d(narrow, wide, 3, stride=2, padding=1),
@@ -30,7 +34,10 @@ class VideoAdapter(nn.Module):
 
     def forward(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents [B, 16, 1+N, h, w] -> codes [B, N, 32]; latent 0 shows where the window begins and has no chunk."""
-        paired = latents[:, :, 1:].transpose(1, 2)
+        shown = latents[:, :, 1:]
+        if self.changes:
+            shown = torch.cat([shown, shown - latents[:, :, :-1]], dim=1)
+        paired = shown.transpose(1, 2)
         batch, count = paired.shape[:2]
         features = self.layers(paired.flatten(0, 1)).mean(dim=(-2, -1))
         codes: torch.Tensor = self.head(features).reshape(batch, count, self.code)
@@ -87,7 +94,7 @@ class Aligner(nn.Module):
     def __init__(self, config: AdapterConfig, action_size: int) -> None:
         super().__init__()
         self.config = config
-        self.video = VideoAdapter(config.latent_channels, config.code)
+        self.video = VideoAdapter(config.latent_channels, config.code, config.changes)
         self.action = ActionAdapter(action_size, config.chunk, config.code, config.variational)
 
     def forward(

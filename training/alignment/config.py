@@ -25,6 +25,8 @@ class AdapterConfig:
     code: int = 32
     variational: bool = False
     """The action encoder gives a mean and a log variance (needed for a KL term)."""
+    changes: bool = False
+    """The video adapter also sees each latent's difference to the one before."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class AlignConfig:
     size: Size = "nano"
     objective: ObjectiveChanges = field(default_factory=ObjectiveChanges)
     schedule: ScheduleChanges = field(default_factory=ScheduleChanges)
+    changes: bool = False
+    """Show the video adapter each latent's difference to the one before, too (the paper does not)."""
     chunks: int = 0
     """Chunks per training sample, cropped at random from a longer window (0: the whole window)."""
     action_chunks: int = 0

@@ -15,6 +15,7 @@ ABLATIONS = {
     "one-direction": "contrast in one direction only",
     "global-contrast": "one code per trajectory",
     "base-wm": "Base-WM",
+    "recorded-adapters": "adapters aligned on recordings",
     "bc-target": "regression to decoded codes",
     "lora": "LoRA instead of a residual",
 }
@@ -79,7 +80,8 @@ def _foundations() -> Iterator[Claim]:
         "Skill-WM is nearer to held-out recordings than Base-WM", "world-model-evaluation/evaluation.json",
         "compare-world-models",
     )  # fmt: skip
-    yield Retrieves("video finds its own actions", "align/alignment.json", "align")
+    for name, what in (("align-recorded", "recorded"), ("align", "imagined")):
+        yield Retrieves(f"{what} video finds its own actions", f"{name}/alignment.json", name)
     for other, what in (("average", "than the average chunk"), ("base", "than the base policy's")):
         claim = f"actions read from imagined video are nearer to the expert's {what}"
         yield Tells(claim, other, "imagination/imagination.json", "measure-imagination")

@@ -44,7 +44,7 @@ class WorldModelImagination:
         self._steps = steps or None
         self.frames = int(model.info.frames)
         self.vae_sha256 = str(model.vae.hash)
-        self.sha256 = _world_model_hash(model)
+        self.sha256 = world_model_hash(model)
 
     def pack(self, images: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.uint8]:
         """Cameras' pictures uint8 [..., H, W, 3] -> packed frame uint8 [..., h, w, 3]."""
@@ -97,7 +97,7 @@ class WorldModelImagination:
         return frames
 
 
-def _world_model_hash(model: Any) -> str:
-    """SHA-256 of everything that makes the latents: transformer, VAE and how they are sampled."""
+def world_model_hash(model: Any) -> str:
+    """SHA-256 of everything that makes a ``WorldModel``'s latents: transformer, VAE and how they are sampled."""
     parts = {"transformer": module_hash(model.transformer), "vae": str(model.vae.hash), "info": repr(model.info)}
     return weights_hash({f"{key}={value}": torch.zeros(0) for key, value in parts.items()})

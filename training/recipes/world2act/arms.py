@@ -47,6 +47,7 @@ def arm_plans(sizes: Sizes, places: Places) -> Iterator[ArmPlan]:
     yield _with(sizes, places, "one-direction", replace(plain.objective, direction="one"), "align-one-direction")
     yield _with(sizes, places, "global-contrast", replace(plain.objective, granularity="global"), "align-global")
     yield _residual(places, "base-wm", plain, COMPARED, imagined="base")
+    yield _residual(places, "recorded-adapters", plain, COMPARED, adapters="align-recorded")
     yield _with(sizes, places, "bc-target", replace(plain.objective, target="bc"))
     yield _lora(sizes, places)
     for count in fewer:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from training.alignment.config import ObjectiveChanges
 from training.post_training.initial_states import StartsConfig
 from training.recipes.pipeline.step import Step
 from training.recipes.world2act.places import Places
@@ -82,22 +81,28 @@ def _world_models(sizes: Sizes, places: Places) -> Iterator[Step]:
 
 
 def _adapters(sizes: Sizes, places: Places) -> Iterator[Step]:
-    """The main pair, and one per ablation of the contrast, which changes Stage 1 and Stage 2 alike."""
-    usual = sizes.align.objective
-    kinds: dict[str, ObjectiveChanges] = {
-        "align": usual,
-        "align-one-direction": replace(usual, direction="video-to-action"),
-        "align-global": replace(usual, granularity="global"),
+    """The main pair, aligned on what Skill-WM imagines of the demonstrations; the same on their recordings; and one per
+    ablation of the contrast, which changes Stage 1 and Stage 2 alike."""
+    clips = replace(
+        sizes.imagine_clips,
+        latents=places.latents("skill"),
+        world_model=places.world_model("skill"),
+        out=places.latents("imagined"),
+    )
+    yield Step(
+        "imagine-clips", "world-model-imagine", clips, (clips.out,), needs=("latents-skill", "world-model-skill")
+    )
+    usual, imagined = sizes.align.objective, replace(sizes.align, schedule=sizes.align_imagined)
+    kinds = {
+        "align": ("imagined", imagined),
+        "align-recorded": ("skill", sizes.align),
+        "align-one-direction": ("imagined", replace(imagined, objective=replace(usual, direction="video-to-action"))),
+        "align-global": ("imagined", replace(imagined, objective=replace(usual, granularity="global"))),
     }
-    for name, objective in kinds.items():
-        config = replace(
-            sizes.align,
-            latents=places.latents("skill"),
-            dataset=places.skill_dataset,
-            out=places.root / name,
-            objective=objective,
-        )
-        yield Step(name, "align", config, (config.out,), needs=("latents-skill",))
+    for name, (latents, config) in kinds.items():
+        config = replace(config, latents=places.latents(latents), dataset=places.skill_dataset, out=places.root / name)
+        needs = ("latents-skill",) if latents == "skill" else ("imagine-clips",)
+        yield Step(name, "align", config, (config.out,), needs=needs)
 
 
 def _imagined(sizes: Sizes, places: Places) -> Iterator[Step]:

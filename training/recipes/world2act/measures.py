@@ -110,7 +110,7 @@ def evidence_step(sizes: Sizes, places: Places, preset: str, before: Sequence[St
     return Step("evidence", "evidence", config, (places.evidence,), uses=tuple(uses), overwrites=True)
 
 
-REPORTS = ("compare-world-models", "align", "measure-imagination", "measure-latency")
+REPORTS = ("compare-world-models", "align", "align-recorded", "measure-imagination", "measure-latency")
 """Steps besides the measured arms whose reports the evidence reads."""
 
 

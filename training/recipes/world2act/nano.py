@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.alignment.config import AlignConfig
+from training.alignment.config import AlignConfig, ScheduleChanges
 from training.data.cache import CacheConfig
 from training.data.collect import CollectConfig
 from training.evaluation.rollout import RolloutConfig
@@ -17,6 +17,7 @@ from training.recipes.world2act.sizes import Sizes
 from training.vla.config import SamplingConfig, VlaTrainConfig
 from training.world_model.config import NoiseConfig, VaeTrainConfig, WorldModelTrainConfig
 from training.world_model.evaluate import EvaluateConfig as CompareConfig
+from training.world_model.imagine_latents import ImagineLatentsConfig
 from training.world_model.latents import LatentsConfig
 
 # The published policy, from three times the demonstrations and ten times the training, does 95 % of composites: this
@@ -35,9 +36,12 @@ NANO = Sizes(
     # Half of the draws are nearly pure noise: what will happen is decided there.
     world_model=WorldModelTrainConfig(steps=1800, batch=8, noise=NoiseConfig(high_share=0.5, high_from=10.0)),
     compare=CompareConfig(episodes=60),
-    align=AlignConfig(size="nano"),
-    imagination=ImaginationConfig(),
-    imagine=ImagineConfig(count=1000, preview=4),
+    align=AlignConfig(size="nano", changes=True),
+    # More, and they fit what the world model remembers of demonstrations that it was trained on.
+    align_imagined=ScheduleChanges(steps=400),
+    imagine_clips=ImagineLatentsConfig(steps=4),
+    imagination=ImaginationConfig(steps=4),
+    imagine=ImagineConfig(count=1000, preview=4, steps=4),
     whole_windows=2,
     post_train=PostTrainConfig(iterations=32, rollout=RolloutSettings(skill_seconds=SECONDS)),
     # The policy is fine-tuned on the demonstrations it was trained on, not on more.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.alignment.config import AlignConfig
+from training.alignment.config import AlignConfig, ScheduleChanges
 from training.data.cache import CacheConfig
 from training.data.collect import CollectConfig
 from training.evidence.arm import EvaluateArmConfig
@@ -17,6 +17,7 @@ from training.post_training.pixel_space import PixelConfig
 from training.vla.config import VlaTrainConfig
 from training.world_model.config import VaeTrainConfig, WorldModelTrainConfig
 from training.world_model.evaluate import EvaluateConfig as CompareConfig
+from training.world_model.imagine_latents import ImagineLatentsConfig
 from training.world_model.latents import LatentsConfig
 
 
@@ -35,6 +36,9 @@ class Sizes:
     """Base-WM and Skill-WM: needs ``steps``, because equal minutes are not equal budgets."""
     compare: CompareConfig
     align: AlignConfig
+    align_imagined: ScheduleChanges
+    """Of adapters that learn from imagined clips, of which there are fewer than of recorded windows."""
+    imagine_clips: ImagineLatentsConfig
     imagination: ImaginationConfig
     imagine: ImagineConfig
     """Of Skill-WM; its ``count`` is the largest number of trajectories."""

@@ -20,6 +20,7 @@ from training.recipes.world2act.sizes import Sizes
 from training.vla.config import TINY_MODEL, SamplingConfig, VlaTrainConfig
 from training.world_model.config import VaeTrainConfig, WorldModelTrainConfig
 from training.world_model.evaluate import EvaluateConfig as CompareConfig
+from training.world_model.imagine_latents import ImagineLatentsConfig
 from training.world_model.latents import LatentsConfig
 
 HOLDOUT = 3  # six demonstrations, two of them held out
@@ -55,6 +56,8 @@ TINY = Sizes(
         holdout_every=HOLDOUT,
         eval_windows=4,
     ),
+    align_imagined=ScheduleChanges(steps=2),
+    imagine_clips=ImagineLatentsConfig(steps=2),
     imagination=ImaginationConfig(clips=4, steps=2, strips=1, holdout_every=HOLDOUT),
     imagine=ImagineConfig(count=8, shard_size=4, steps=2, preview=1),
     whole_windows=1,
