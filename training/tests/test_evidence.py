@@ -174,11 +174,19 @@ def test_reports_of_single_steps(tmp_path: Path) -> None:
     write(runs / "world-model-evaluation/evaluation.json", world_models)
     top1 = {"rate": 0.3, "n": 700, "chance": 0.002, "interval": [0.27, 0.33], "hits": 210}
     write(runs / "align/alignment.json", {"retrieval": {"top1": top1}})
+    told = {"nearer_than": {"average": {"by": 0.02, "interval": [0.01, 0.03], "p": 0.001, "n": 160}}}
+    write(runs / "imagination/imagination.json", {**told, "seeds": [9, 99], "error": {}, "cosine": {}, "retrieval": {}})
     rows = claims(evidence(config))
     assert rows["the residual adds at most 10 % latency"]["verdict"] == "holds"
     better = rows["Skill-WM is nearer to held-out recordings than Base-WM"]
     assert better["estimate"] == pytest.approx(0.45) and better["verdict"] == "holds" and better["n"] == 40
-    assert rows["video finds its own actions"]["estimate"] == pytest.approx(0.298)
+    assert rows["imagined video finds its own actions"]["estimate"] == pytest.approx(0.298)
+    assert rows["recorded video finds its own actions"]["note"] == "align-recorded/alignment.json is not there"
+    nearer = rows["actions read from imagined video are nearer to the expert's than the average chunk"]
+    assert (nearer["estimate"], nearer["n"], nearer["verdict"]) == (0.02, 160, "holds")
+    assert rows["actions read from imagined video are nearer to the expert's than the base policy's"]["note"] == (
+        "base was not asked"
+    )
     world_models["budget_clips"] = {"base": 8, "skill": 16, "equal": False}
     write(runs / "world-model-evaluation/evaluation.json", world_models)
     better = claims(evidence(config))["Skill-WM is nearer to held-out recordings than Base-WM"]

@@ -74,6 +74,7 @@ def test_arms_differ_in_one_thing(preset: Preset) -> None:
     allowed = {
         V2: {"residual"}, "one-direction": {"objective", "adapters", "keep_every"},
         "global-contrast": {"objective", "adapters", "keep_every"}, "base-wm": {"imagined", "keep_every"},
+        "recorded-adapters": {"adapters", "keep_every"},
         "bc-target": {"objective", "keep_every"}, "lora": {"method", "keep_every"},
     }  # fmt: skip
     for name, config in configs.items():
