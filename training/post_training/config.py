@@ -41,6 +41,8 @@ class ObjectiveConfig:
     granularity: Literal["chunk", "global"] = "chunk"
     """chunk: codes of the same chunk index are compared. global: one mean code per trajectory."""
     temperature: float = 0.1
+    slack: int = 0
+    """Chunks that an executed chunk may come before or after the imagined one (the paper: none)."""
     size_penalty: float = 0.0
     """Weight of the mean square change of the actions, as shares of the contract's half range."""
 

@@ -15,11 +15,13 @@ MOST_NEGATIVE = -1e9
 
 
 def info_nce(
-    executed: torch.Tensor, imagined: torch.Tensor, mask: torch.Tensor, config: ObjectiveConfig
+    executed: torch.Tensor, imagined: torch.Tensor, mask: torch.Tensor, config: ObjectiveConfig, part: int = 0
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """InfoNCE on cosine similarity between executed and imagined codes [K, J, C]; mask [K, J] says which slots count.
 
     Positive: the same trajectory's imagined code of the slot. Negatives: the other trajectories' codes of that slot.
+    With ``config.slack`` both are the most similar code of the slots up to so many chunks before and after, within the
+    same part of ``part`` slots (0: all are one part): a policy may be earlier or later than was imagined.
     Mean over the trajectories of a slot, then over slots; slots with fewer than two trajectories have no negative and
     do not count. Returns the scalar loss (0 when no slot counts) and ``alignment`` (mean cosine of positives),
     ``retrieval`` (share of executed codes whose most similar imagined one is their own) and ``chance``.
@@ -27,9 +29,7 @@ def info_nce(
     if config.granularity == "global":
         executed, imagined = (_mean_code(codes, mask)[:, None] for codes in (executed, imagined))
         mask = mask.any(dim=1, keepdim=True)
-    similarity = torch.einsum(
-        "kjc,ljc->jkl", functional.normalize(executed, dim=-1), functional.normalize(imagined, dim=-1)
-    )  # [J, executed K, imagined K]
+    similarity = _similarity(executed, imagined, config.slack, part or mask.shape[1])
     valid = mask.transpose(0, 1)  # [J, K]
     counted = valid & (valid.sum(dim=1, keepdim=True) >= 2)
     pairs = counted[:, :, None] & counted[:, None, :]
@@ -47,6 +47,19 @@ def info_nce(
             "chance": _masked_mean(1.0 / counted.sum(dim=1, keepdim=True).clamp(min=1).expand_as(own), counted),
         }
     return loss, statistics
+
+
+def _similarity(executed: torch.Tensor, imagined: torch.Tensor, slack: int, part: int) -> torch.Tensor:
+    """Cosine [J, executed K, imagined K] of codes [K, J, C]: the largest within ``slack`` slots of the same part."""
+    executed, imagined = functional.normalize(executed, dim=-1), functional.normalize(imagined, dim=-1)
+    slots = torch.arange(imagined.shape[1], device=imagined.device)
+    best = torch.einsum("kjc,ljc->jkl", executed, imagined)
+    for shift in (s for s in range(-slack, slack + 1) if s):
+        there = slots + shift
+        inside = (there >= 0) & (there < len(slots)) & (there // part == slots // part)
+        other = torch.einsum("kjc,ljc->jkl", executed, imagined[:, there.clamp(0, len(slots) - 1)])
+        best = torch.where(inside[:, None, None], torch.maximum(best, other), best)
+    return best
 
 
 def imitation(executed: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -122,7 +122,7 @@ class PostTrainer:
         actions = self.student.executed(samples)
         shares = scale.normalise(actions)
         executed = samples.scatter(self.coder.encode(shares))
-        contrast, parts = info_nce(executed, samples.imagined, samples.mask, config)
+        contrast, parts = info_nce(executed, samples.imagined, samples.mask, config, self.codes.chunks)
         if config.target == "contrastive":
             loss = contrast
         else:

@@ -115,3 +115,32 @@ def test_imitation_is_the_mean_over_valid_chunks() -> None:
     target[0, 1] = 99.0
     mask = torch.tensor([[True, False], [True, True]])
     assert float(imitation(executed, target, mask)) == pytest.approx((0.5 + 0.0 + 1.0) / 3)
+
+
+@pytest.mark.parametrize("part", [0, 2])
+def test_slack_takes_the_best_of_the_neighbouring_slots_of_the_same_part(part: int) -> None:
+    a, v, mask = codes(0), codes(1), torch.ones(K, J, dtype=torch.bool)
+    loss, parts = info_nce(a, v, mask, ObjectiveConfig(slack=1), part)
+    total, alignment = 0.0, 0.0
+    for j in range(J):
+        near = [i for i in (j - 1, j, j + 1) if 0 <= i < J and (not part or i // part == j // part)]
+        table = [
+            [max(float(cosine_similarity(a[k, j], v[m, i], dim=0)) for i in near) for m in range(K)] for k in range(K)
+        ]
+        logits = table / 0.1
+        own = logits.diagonal()
+        total += float((2 * own - logits.logsumexp(dim=1) - logits.logsumexp(dim=0)).mean()) / 2
+        alignment += float(own.mean()) * 0.1
+    assert float(loss) == pytest.approx(-total / J, rel=1e-9)
+    assert float(parts["alignment"]) == pytest.approx(alignment / J, rel=1e-9)
+
+
+def test_with_slack_a_policy_that_is_a_chunk_late_is_aligned() -> None:
+    v = codes(1)
+    late = torch.cat([codes(2)[:, :1], v[:, :-1]], dim=1)
+    mask = torch.ones(K, J, dtype=torch.bool)
+    mask[:, 0] = False
+    _, strict = info_nce(late, v, mask, ObjectiveConfig())
+    _, slack = info_nce(late, v, mask, ObjectiveConfig(slack=1))
+    assert float(slack["alignment"]) == pytest.approx(1.0) and float(slack["retrieval"]) == 1.0
+    assert float(strict["alignment"]) < 0.5
