@@ -34,8 +34,9 @@ class ResidualConfig:
 class ObjectiveConfig:
     """What the executed chunk's code is compared with, and how."""
 
-    target: Literal["contrastive", "bc"] = "contrastive"
-    """bc: regress to the actions that the frozen decoder reads from the imagined codes."""
+    target: Literal["contrastive", "cosine", "bc"] = "contrastive"
+    """contrastive: InfoNCE. cosine: be like the own imagined code, without being unlike the others'. bc: regress to the
+    actions that the frozen decoder reads from the imagined codes."""
     direction: Literal["both", "one"] = "both"
     """both: InfoNCE action -> video and video -> action. one: video -> action only."""
     granularity: Literal["chunk", "global"] = "chunk"

@@ -23,8 +23,9 @@ def info_nce(
     With ``config.slack`` both are the most similar code of the slots up to so many chunks before and after, within the
     same part of ``part`` slots (0: all are one part): a policy may be earlier or later than was imagined.
     Mean over the trajectories of a slot, then over slots; slots with fewer than two trajectories have no negative and
-    do not count. Returns the scalar loss (0 when no slot counts) and ``alignment`` (mean cosine of positives),
-    ``retrieval`` (share of executed codes whose most similar imagined one is their own) and ``chance``.
+    do not count. Returns the scalar loss (0 when no slot counts) and ``alignment`` (mean cosine of positives; with its
+    gradient as ``attraction``), ``retrieval`` (share of executed codes whose most similar imagined one is their own)
+    and ``chance``.
     """
     if config.granularity == "global":
         executed, imagined = (_mean_code(codes, mask)[:, None] for codes in (executed, imagined))
@@ -38,11 +39,13 @@ def info_nce(
     if config.direction == "both":
         rows = (rows + _own_entropy(logits)) / 2
     loss = _mean_of_slots(rows, counted)
+    own = similarity.diagonal(dim1=1, dim2=2)
+    attraction = _masked_mean(own, valid)
     with torch.no_grad():
-        own = similarity.diagonal(dim1=1, dim2=2)
         best = logits.argmax(dim=2) == torch.arange(logits.shape[1], device=logits.device)
         statistics = {
-            "alignment": _masked_mean(own, valid),
+            "alignment": attraction.detach(),
+            "attraction": attraction,
             "retrieval": _masked_mean(best.to(loss.dtype), counted),
             "chance": _masked_mean(1.0 / counted.sum(dim=1, keepdim=True).clamp(min=1).expand_as(own), counted),
         }

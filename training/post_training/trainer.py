@@ -123,8 +123,11 @@ class PostTrainer:
         shares = scale.normalise(actions)
         executed = samples.scatter(self.coder.encode(shares))
         contrast, parts = info_nce(executed, samples.imagined, samples.mask, config, self.codes.chunks)
+        attraction = parts.pop("attraction")
         if config.target == "contrastive":
             loss = contrast
+        elif config.target == "cosine":
+            loss = 1.0 - attraction
         else:
             with torch.no_grad():
                 target = self.coder.decode(samples.imagined.flatten(0, 1)).clamp(-1.0, 1.0)

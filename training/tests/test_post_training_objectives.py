@@ -144,3 +144,12 @@ def test_with_slack_a_policy_that_is_a_chunk_late_is_aligned() -> None:
     _, slack = info_nce(late, v, mask, ObjectiveConfig(slack=1))
     assert float(slack["alignment"]) == pytest.approx(1.0) and float(slack["retrieval"]) == 1.0
     assert float(strict["alignment"]) < 0.5
+
+
+def test_attraction_is_the_mean_cosine_of_the_own_pairs_with_its_gradient() -> None:
+    a, v, mask = codes(0).requires_grad_(True), codes(1), ragged()
+    _, parts = info_nce(a, v, mask, ObjectiveConfig())
+    assert float(parts["attraction"]) == pytest.approx(float(cosine_similarity(a, v, dim=-1)[mask].mean()))
+    assert float(parts["alignment"]) == float(parts["attraction"]) and not parts["alignment"].requires_grad
+    parts["attraction"].backward()
+    assert a.grad is not None and a.grad[mask].abs().max() > 0 and a.grad[~mask].abs().max() == 0
