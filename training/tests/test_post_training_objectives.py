@@ -124,9 +124,10 @@ def test_slack_takes_the_best_of_the_neighbouring_slots_of_the_same_part(part: i
     total, alignment = 0.0, 0.0
     for j in range(J):
         near = [i for i in (j - 1, j, j + 1) if 0 <= i < J and (not part or i // part == j // part)]
-        table = [
-            [max(float(cosine_similarity(a[k, j], v[m, i], dim=0)) for i in near) for m in range(K)] for k in range(K)
-        ]
+        table = torch.zeros(K, K, dtype=torch.float64)
+        for k in range(K):
+            for m in range(K):
+                table[k, m] = max(float(cosine_similarity(a[k, j], v[m, i], dim=0)) for i in near)
         logits = table / 0.1
         own = logits.diagonal()
         total += float((2 * own - logits.logsumexp(dim=1) - logits.logsumexp(dim=0)).mean()) / 2
