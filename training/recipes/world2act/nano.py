@@ -1,4 +1,4 @@
-"""Preset ``nano``: what shows something; about fourteen hours on two CPU cores."""
+"""Preset ``nano``: what shows something; about eight hours on two CPU cores."""
 
 from __future__ import annotations
 
