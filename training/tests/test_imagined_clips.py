@@ -55,7 +55,7 @@ def test_it_continues_where_it_stopped_and_refuses_what_was_imagined_otherwise(r
     shards[-1].unlink()
     imagine_latents(config)
     assert [shard.read_bytes() for shard in shards] == whole
-    with pytest.raises(DatasetError, match=r"holds other latents.*'steps': 3.*'steps': 4"):
+    with pytest.raises(DatasetError, match=r"holds other latents.*imagined_steps': \('3', '4'\)"):
         imagine_latents(dataclasses.replace(config, steps=4))
 
 

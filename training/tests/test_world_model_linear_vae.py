@@ -12,11 +12,9 @@ from training.common.checkpoint import latest_checkpoint, read_info
 from training.common.errors import TrainingError
 from training.tests.synthetic import synthetic_dataset
 from training.world_model.config import CONVOLUTIONAL, NANO, VaeShape, VaeTrainConfig
-from training.world_model.linear_vae import BLOCK, Emphasis, blocks, fit_linear_vae, pixels_of
+from training.world_model.linear_vae import BLOCK, PLAIN, Emphasis, blocks, fit_linear_vae, pixels_of
 from training.world_model.train_vae import train_vae
 from training.world_model.vae import describe_vae, load_vae, vae_from
-
-PLAIN = Emphasis(fine=1.0, colour=1.0, motion=1.0)
 
 
 def _pixels(clips: int, frames: int = 5) -> torch.Tensor:

@@ -75,10 +75,10 @@ def test_world_model_run_cut_in_two_equals_one(root: Path, tmp_path: Path) -> No
 
 def test_the_world_model_learns_and_the_vae_stays(root: Path, tmp_path: Path) -> None:
     before = load_vae(root / "vae").hash
-    config = world_model_config(root, tmp_path, 120, learning_rate=3e-3, bf16=True)
+    config = world_model_config(root, tmp_path, 300, learning_rate=3e-3, bf16=True)
     losses = _noted("loss", lambda: train_world_model(config))
     folder = latest_checkpoint(tmp_path)
-    assert np.mean(losses[-30:]) < 0.9 * np.mean(losses[:10])
+    assert np.mean(losses[-100:]) < 0.9 * np.mean(losses[:30])
     assert load_vae(root / "vae").hash == before == load_vae(folder).hash == read_info(folder)["vae"]["hash"]
 
 

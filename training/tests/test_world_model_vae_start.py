@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from training.common.checkpoint import latest_checkpoint, read_tensors
@@ -13,39 +12,10 @@ from training.common.workers import Workers
 from training.tests.synthetic import synthetic_dataset
 from training.tests.synthetic_world_model import vae_config
 from training.world_model.config import TINY
-from training.world_model.linear_code import LinearCode
+from training.world_model.linear_vae import PLAIN, fit_linear_vae
 from training.world_model.picture_error import moving, visible_error
 from training.world_model.train_vae import ClipBatch, train_vae, vae_loss
 from training.world_model.vae import build_vae, to_pixels
-
-
-def _pixels(clips: int = 6, frames: int = 5) -> torch.Tensor:
-    return torch.rand(clips, 3, frames, 16, 24, generator=torch.Generator().manual_seed(2)) * 2 - 1
-
-
-def test_components_are_those_of_a_plain_svd_and_have_unit_variance() -> None:
-    pixels = _pixels(clips=200)
-    codes = LinearCode.fitted(pixels, 4)(pixels)
-    assert codes.shape == (200, 4, 2, 2, 3)
-    flat = codes.permute(0, 2, 3, 4, 1).flatten(0, 3)
-    torch.testing.assert_close(flat.mean(dim=0), torch.zeros(4), rtol=0, atol=1e-4)
-    torch.testing.assert_close(flat.T @ flat / len(flat), torch.eye(4), rtol=0, atol=1e-3)
-    rows = np.stack(
-        [_block(pixels[b].numpy(), k, i, j) for b in range(200) for k in (0, 1) for i in (0, 1) for j in range(3)]
-    )
-    _, _, directions = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
-    projected = (rows - rows.mean(axis=0)) @ directions[:4].T
-    projected /= projected.std(axis=0)
-    # eigh sorts upwards, svd downwards; a direction's sign is nobody's business
-    np.testing.assert_allclose(np.abs(flat.numpy()[:, ::-1]), np.abs(projected), atol=2e-2)
-
-
-def _block(clip: Any, latent: int, row: int, column: int) -> Any:
-    """What one latent covers, pixel by pixel: the first one has one frame, four times."""
-    times = [0] * 4 if latent == 0 else range(4 * latent - 3, 4 * latent + 1)
-    return np.stack(
-        [clip[:, t, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] for t in times], axis=1
-    ).ravel()  # colour, time, row, column
 
 
 def test_a_new_vae_looks_at_the_present_only_and_its_residual_blocks_do_nothing() -> None:
@@ -70,12 +40,12 @@ def test_with_a_guide_the_decoder_reads_its_code_and_the_encoder_imitates_it(tmp
     torch.manual_seed(0)
     model: Any = build_vae(TINY.vae)
     batch = ClipBatch(torch.randint(0, 256, (2, 5, 32, 64, 3), dtype=torch.uint8), torch.ones(2, 5, dtype=torch.bool))
-    guide = LinearCode.fitted(torch.rand(300, 3, 5, 8, 8) * 2 - 1, TINY.vae.latent_channels)
+    guide = fit_linear_vae(torch.rand(300, 3, 5, 8, 8) * 2 - 1, TINY.vae.latent_channels, PLAIN)
     config = vae_config(tmp_path, tmp_path, 1, latent_noise=0.0)
     parts = vae_loss(model, batch, config, torch.Generator(), Workers(0, 1, torch.device("cpu")), guide)
     pixels = to_pixels(batch.frames)
     with torch.no_grad():
-        target = guide(pixels)
+        target = guide.encode(pixels).latent_dist.mode()
         wrong = (model.encode(pixels).latent_dist.mode() - target).square().mean()
         weight = 1.0 + config.motion_weight * moving(pixels)
         error = visible_error(model.decode(target).sample - pixels, config.fine_weight, config.colour_weight)

@@ -183,7 +183,7 @@ class VaeTrainConfig(RunConfig):
     """Weight of the mean squared code: this VAE has no KL term, and the noise alone would blow its scale up."""
     linear_steps: int = 150
     """Steps at the beginning in which the encoder imitates a linear code and the decoder learns to decode that one:
-    :mod:`training.world_model.linear_code`."""
+    either learns nothing while the other ignores the code."""
     motion_weight: float = 2.0
     """Extra weight of pixels that differ from the clip's first frame: the arm and what it carries are small."""
     fine_weight: float = 0.25

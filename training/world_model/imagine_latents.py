@@ -7,7 +7,6 @@ they learn what can be read out of it. The latents come from generations, not fr
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,10 +14,9 @@ import torch
 from rich.progress import track
 from safetensors.torch import save
 
-from training.common.disk import require_free_space, write_bytes_atomically, write_text_atomically
-from training.common.errors import DatasetError
+from training.common.disk import require_free_space, write_bytes_atomically
 from training.common.workers import Workers, joined
-from training.world_model.latents import META, LatentCache, shard_paths
+from training.world_model.latents import LatentCache, claim, shard_paths
 from training.world_model.model import WorldModel, load_world_model
 
 
@@ -55,9 +53,11 @@ def _imagine(config: ImagineLatentsConfig, model: WorldModel, recorded: LatentCa
         **recorded.meta,
         "dtype": "float16",
         "windows": [asdict(window) for window in windows],
-        "imagined": {"by": _digest(model), "steps": config.steps or model.info.steps, "seed": config.seed},
+        "imagined_by": _digest(model),
+        "imagined_steps": config.steps or model.info.steps,
+        "imagined_seed": config.seed,
     }
-    _claim(config.out, meta, workers)
+    claim(config.out, meta, workers)
     paths = shard_paths(config.out, len(windows), size)
     require_free_space(config.out, len(windows) * recorded.clip(0).latents.numel() * 2 // max(1, workers.world))
     mine = [(n, path) for n, path in enumerate(paths) if n % workers.world == workers.rank and not path.exists()]
@@ -82,20 +82,6 @@ def _shard(
         latents.append(made.cpu().half())
         valid.append(torch.stack([clip.frames_valid for clip in clips]))
     return {"latents": torch.cat(latents).contiguous(), "frames_valid": torch.cat(valid)}
-
-
-def _claim(out: Path, meta: dict[str, object], workers: Workers) -> None:
-    """Write ``meta.json`` in a new cache; refuse to mix with what was imagined otherwise."""
-    if workers.main and not (out / META).exists():
-        out.mkdir(parents=True, exist_ok=True)
-        write_text_atomically(out / META, json.dumps(meta))
-    workers.wait()
-    found = json.loads((out / META).read_text())
-    wanted = json.loads(json.dumps(meta))
-    changed = {name: (found.get(name), wanted[name]) for name in ("imagined", "vae_sha256", "dataset_sha256")}
-    changed = {name: values for name, values in changed.items() if values[0] != values[1]}
-    if changed or found.get("windows") != wanted["windows"]:
-        raise DatasetError(f"{out} holds other latents (there, now): {changed or 'windows'}; choose another --out")
 
 
 def _digest(model: WorldModel) -> str:

@@ -163,7 +163,7 @@ def _build(config: LatentsConfig, workers: Workers) -> Path:
         "shard": config.shard,
         "windows": [asdict(window) for window in windows],
     }
-    _claim(out, meta, workers)
+    claim(out, meta, workers)
     cells = layout.height * layout.width // 64
     size = len(windows) * 16 * (1 + (frames - 1) // 4) * cells * DTYPES[config.dtype].itemsize
     require_free_space(out, size // max(1, workers.world))
@@ -195,7 +195,7 @@ def _encode(
     return {"latents": torch.cat(latents), "frames_valid": torch.cat(valid)}
 
 
-def _claim(out: Path, meta: dict[str, Any], workers: Workers) -> None:
+def claim(out: Path, meta: dict[str, Any], workers: Workers) -> None:
     """Write ``meta.json`` in a new cache; in an old one, refuse to mix in latents made from anything else."""
     if workers.main and not (out / META).exists():
         out.mkdir(parents=True, exist_ok=True)

@@ -34,6 +34,10 @@ class Emphasis:
     """Of changes within a latent's four frames."""
 
 
+PLAIN = Emphasis(fine=1.0, colour=1.0, motion=1.0)
+"""Every pixel counts the same: plain principal components."""
+
+
 class LinearVae(nn.Module):
     """Codes are ``encoder @ (pixels - mean)``, pixels ``decoder @ code + mean``, block by block."""
 

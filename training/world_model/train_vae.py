@@ -13,8 +13,7 @@ from training.common.checkpoint import save_checkpoint
 from training.common.errors import DatasetError, TrainingError
 from training.common.workers import Workers, joined
 from training.world_model.config import CHUNK, CONVOLUTIONAL, PRESETS, Preset, VaeKind, VaeShape, VaeTrainConfig
-from training.world_model.linear_code import LinearCode
-from training.world_model.linear_vae import Emphasis, fit_linear_vae
+from training.world_model.linear_vae import PLAIN, Emphasis, LinearVae, fit_linear_vae
 from training.world_model.metrics import psnr
 from training.world_model.picture_error import moving, visible_error
 from training.world_model.progress import RunProgress
@@ -116,7 +115,7 @@ def _train(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Wor
     identity = {"step": "world-model-vae", "vae": asdict(shape), "layout": asdict(layout)}
     trainer = Trainer(build_vae(shape), config, config.out, workers, identity)
     trainer.restore_if_any()
-    linear = LinearCode.fitted(to_pixels(_some_clips(source)), shape.latent_channels)
+    linear = fit_linear_vae(to_pixels(_some_clips(source)), shape.latent_channels, PLAIN)
 
     def loss(batch: ClipBatch) -> Losses:
         guide = linear if trainer.step < config.linear_steps else None
@@ -143,7 +142,7 @@ def vae_loss(
     config: VaeTrainConfig,
     generator: torch.Generator,
     workers: Workers,
-    guide: LinearCode | None = None,
+    guide: LinearVae | None = None,
 ) -> Losses:
     """Mean visible error over the frames that are not padding, plus the penalty on the code's size.
 
@@ -153,7 +152,7 @@ def vae_loss(
     pixels = to_pixels(batch.frames.to(workers.device))
     valid = batch.valid.to(workers.device).float()[:, None, :, None, None]
     weight = valid * (1.0 + config.motion_weight * moving(pixels))
-    target = None if guide is None else guide(pixels)
+    target = None if guide is None else guide.encode(pixels).latent_dist.mode()
     code, decoded = _through(autoencoder, pixels, config, generator, workers, target)
     error = visible_error(decoded.float() - pixels, config.fine_weight, config.colour_weight)
     total = workers.total(weight.sum())
