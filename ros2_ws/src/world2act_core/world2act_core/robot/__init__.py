@@ -1,0 +1,1 @@
+"""What the project knows about an arm: profile, limits, kinematics."""

@@ -1,0 +1,37 @@
+"""What the safety filter and the commander ask a kinematic model of an arm; `kinematics.py` answers with MuJoCo."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from world2act_core.types import EefPose
+
+Vector = NDArray[np.float64]
+
+
+class ArmModel(Protocol):
+    """Geometry of one arm with N joints. Nothing here keeps a state between calls that changes an answer."""
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """The N joints, in the order of every vector below."""
+        ...
+
+    def forward(self, position: Vector) -> EefPose:
+        """Pose of the end effector in the base frame at joint positions [N]."""
+        ...
+
+    def elbow(self, position: Vector) -> Vector:
+        """Where the elbow is, [3] m, base frame."""
+        ...
+
+    def jacobian(self, position: Vector) -> Vector:
+        """[6, N]: linear (m/s) over angular (rad/s) velocity of the end effector in the base frame per joint velocity."""
+        ...
+
+    def clearance(self, position: Vector, limit: float) -> tuple[float, str]:
+        """Smallest distance [m] of the arm to itself and to the table, and between what; `limit` if nothing is nearer."""
+        ...
