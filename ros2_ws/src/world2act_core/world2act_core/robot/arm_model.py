@@ -29,9 +29,9 @@ class ArmModel(Protocol):
         ...
 
     def jacobian(self, position: Vector) -> Vector:
-        """[6, N]: linear (m/s) over angular (rad/s) velocity of the end effector in the base frame per joint velocity."""
+        """[6, N]: linear (m/s) over angular (rad/s) end-effector velocity, base frame, per joint velocity."""
         ...
 
     def clearance(self, position: Vector, limit: float) -> tuple[float, str]:
-        """Smallest distance [m] of the arm to itself and to the table, and between what; `limit` if nothing is nearer."""
+        """Smallest distance [m] of the arm to itself and the table, and between what; `limit` if nothing is nearer."""
         ...

@@ -14,9 +14,9 @@ Vector = NDArray[np.float64]
 class JointLimits:
     """Limits of N joints in the order of `names`; revolute joints in rad, prismatic ones in m.
 
-    position_low, position_high: [N]; velocity: [N] per s; acceleration: [N] per s^2; jerk: [N] per s^3, all of these three
-    positive and the same in both directions. Raises ValueError when a length differs, a value is not finite, a low is not
-    below its high or a rate is not positive.
+    position_low, position_high: [N]; velocity: [N] per s; acceleration: [N] per s^2; jerk: [N] per s^3. The last three
+    are positive and hold in both directions. Raises ValueError when a length differs, a value is not finite, a low is
+    not below its high or a rate is not positive.
     """
 
     names: tuple[str, ...]
