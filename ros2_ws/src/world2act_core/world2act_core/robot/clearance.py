@@ -1,0 +1,69 @@
+"""Distances of an arm to itself and to the table: every pair of parts that could touch, near ones measured exactly."""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from world2act_core.robot.model_file import TABLE
+from world2act_core.robot.parts import ModelSpec
+
+
+class ClearanceCheck:
+    """The pairs of geometries of one model, and their smallest distance at a configuration."""
+
+    def __init__(self, model: mujoco.MjModel, spec: ModelSpec) -> None:
+        self._model = model
+        pairs = [
+            (first, second)
+            for first in range(model.ngeom)
+            for second in range(first + 1, model.ngeom)
+            if _may_touch(model, spec, first, second)
+        ]
+        self._first, self._second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        self._reach = model.geom_rbound[self._first] + model.geom_rbound[self._second]
+        self._segment = np.zeros(6)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The pairs that are looked at, by name."""
+        return [(self._name(a), self._name(b)) for a, b in zip(self._first, self._second, strict=True)]
+
+    def smallest(self, data: mujoco.MjData, limit: float) -> tuple[float, str]:
+        """Smallest distance [m] below `limit` and between what, negative when they overlap; else (limit, "")."""
+        # Bounding spheres first: at most a few pairs are near enough to be worth the exact distance.
+        between = data.geom_xpos[self._first] - data.geom_xpos[self._second]
+        bound = np.sqrt(np.einsum("ij,ij->i", between, between)) - self._reach
+        best, names = limit, ""
+        for index in np.nonzero(bound < limit)[0]:
+            first, second = int(self._first[index]), int(self._second[index])
+            distance = mujoco.mj_geomDistance(self._model, data, first, second, best, self._segment)
+            if distance < best:
+                best, names = float(distance), f"{self._name(first)} and {self._name(second)}"
+        return best, names
+
+    def _name(self, geom: int) -> str:
+        """The table and boxes of the tool by their own name, links by that of their body."""
+        name = self._model.geom(geom).name
+        is_box = self._model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX
+        return str(name if name and is_box else self._model.body(self._model.geom_bodyid[geom]).name)
+
+
+def _may_touch(model: mujoco.MjModel, spec: ModelSpec, first: int, second: int) -> bool:
+    bodies = [_rigid_root(model, int(model.geom_bodyid[geom])) for geom in (first, second)]
+    if bodies[0] == bodies[1]:
+        return False
+    if TABLE in (model.geom(first).name, model.geom(second).name):
+        # The first link cannot leave the base: whether it clears the table is decided when the arm is mounted.
+        other = bodies[1] if model.geom(first).name == TABLE else bodies[0]
+        return _rigid_root(model, int(model.body_parentid[other])) != 0
+    for body, other in (bodies, bodies[::-1]):
+        if _rigid_root(model, int(model.body_parentid[body])) == other:
+            return False
+    names = {model.body(model.geom_bodyid[geom]).name for geom in (first, second)}
+    return not any(names == set(pair) for pair in spec.ignore_pairs)
+
+
+def _rigid_root(model: mujoco.MjModel, body: int) -> int:
+    """The first body up the tree that `body` cannot move against: bodies without a joint belong to their parent."""
+    return int(model.body_weldid[body])
