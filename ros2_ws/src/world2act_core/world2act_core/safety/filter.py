@@ -28,6 +28,7 @@ from world2act_core.safety.types import (
 )
 
 NOTHING_FRESH = "there is nothing fresh to execute"
+_SHORTEST_S = 1e-4
 _GEOMETRY = (checks.WORKSPACE, checks.ELBOW, checks.KEEP_OUT, checks.SELF_COLLISION, checks.TABLE_COLLISION)
 
 
@@ -61,7 +62,8 @@ class SafetyFilter:
     def start(self, position: Vector, gripper: float = -1.0) -> None:
         """Begin at rest at the measured `position` [N] with gripper command `gripper`; forgets every finding.
 
-        Raises ValueError when the position is not N finite numbers or farther than `limit_slack_rad` outside the limits.
+        Raises ValueError when the position is not N finite numbers, or is farther than `limit_slack_rad` outside the
+        limits.
         """
         joints = inputs.as_joints(position, self.limits)
         if bad := inputs.not_finite(joints, self.limits):
@@ -75,7 +77,7 @@ class SafetyFilter:
         self._started = True
 
     def set_speed(self, scale: float, max_eef_speed: float) -> None:
-        """Change the share of the joints' velocities, (0, 1], and the end effector's cap [m/s]; a moving arm slows down.
+        """Change the share of the joints' velocities, (0, 1], and the end effector's cap [m/s], smoothly.
 
         Raises ValueError for values that `SafetySettings` would refuse.
         """
@@ -91,6 +93,7 @@ class SafetyFilter:
         if not self._started:
             raise RuntimeError("call start(measured position) before step")
         now_s = situation.now_s
+        request = inputs.as_numbers(request)
         self._flags.begin()
         period_s = self._usable(period_s, now_s)
         self._check_arm(situation)
@@ -180,14 +183,14 @@ class SafetyFilter:
 
     def _usable(self, period_s: float, now_s: float) -> float:
         settings = self.settings
-        if not (math.isfinite(period_s) and period_s > 0):
+        if not _SHORTEST_S <= period_s < math.inf:
             text = f"the period is {period_s} s: taken as {settings.nominal_period_s:g}; see the caller's clock"
             self._flags.found(checks.PERIOD, text, now_s)
             return settings.nominal_period_s
         if period_s > settings.max_period_s:
             text = f"the period was {period_s:.3f} s, most {settings.max_period_s:g}: the arm lags; is the CPU busy?"
             self._flags.found(checks.PERIOD, text, now_s)
-        return min(max(period_s, 1e-4), settings.max_period_s)
+        return min(period_s, settings.max_period_s)
 
     def _check_arm(self, situation: Situation) -> None:
         now_s, flags = situation.now_s, self._flags
@@ -264,7 +267,7 @@ class SafetyFilter:
     def _grip(self, request: MotionRequest, wanted: Vector | None, period_s: float, now_s: float) -> float:
         if wanted is None or self._must_rest:
             return self._gripper.hold(period_s)
-        command, problem = self._gripper.step(float(request.gripper), period_s)
+        command, problem = self._gripper.step(request.gripper, period_s)
         if problem:
             self._flags.found(checks.GRIPPER, problem, now_s)
         return command

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from world2act_core.robot.joint_limits import JointLimits
@@ -20,6 +22,19 @@ def as_joints(values: object, limits: JointLimits) -> Vector:
     if joints.shape != (limits.size,):
         raise ValueError(f"has shape {joints.shape}, need ({limits.size},): one per joint {list(limits.names)}")
     return joints
+
+
+def as_numbers(request: MotionRequest) -> MotionRequest:
+    """The same request with every scalar as a float; NaN for what is no number."""
+    scalars = (_number(value) for value in (request.gripper, request.observation_age_s, request.chunk_age_s))
+    return MotionRequest(request.position, *scalars)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def not_finite(joints: Vector, limits: JointLimits) -> str:
@@ -54,7 +69,7 @@ def measured(situation: Situation, limits: JointLimits, settings: SafetySettings
 def wanted(request: MotionRequest, limits: JointLimits) -> tuple[Vector | None, Finding | None]:
     """The reference [N] when there is a usable one, and what is wrong with the request."""
     advice = "the arm holds; see what vla_policy and the kinematics send"
-    if not np.isfinite(request.gripper):
+    if not math.isfinite(request.gripper):
         return None, (checks.NOT_FINITE, f"the gripper command is {request.gripper}: {advice}")
     if request.position is None:
         return None, None

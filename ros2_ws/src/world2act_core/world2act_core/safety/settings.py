@@ -60,13 +60,17 @@ class SafetySettings(_Model):
     elbow: SafetyBox | None = Field(None, description="Where the elbow may be; None: anywhere")
     keep_out: tuple[KeepOut, ...] = Field((), description="Boxes that neither end effector nor elbow may enter")
     geometry_margin_m: float = Field(0.005, gt=0, le=0.1, description="Distance kept from every such face [m]")
-    clearance_margin_m: float = Field(0.01, ge=0, le=0.2, description="Kept between parts of the arm, and from the table [m]")
+    clearance_margin_m: float = Field(
+        0.01, ge=0, le=0.2, description="Kept between parts of the arm, and from the table [m]"
+    )
     reach_m: float = Field(1.5, gt=0, le=5, description="No point of the arm is farther from a joint's axis [m]")
 
     start_jump_rad: float = Field(0.1, gt=0, le=0.5, description="First reference this near the measured pose [rad]")
     jump_rad: float = Field(0.3, gt=0, le=3, description="Largest step between two references [rad]")
     tracking_error_rad: float = Field(0.3, gt=0, le=1, description="Measured this near the commanded pose [rad]")
-    limit_slack_rad: float = Field(0.05, ge=0, le=0.2, description="A start this far outside the limits is allowed [rad]")
+    limit_slack_rad: float = Field(
+        0.05, ge=0, le=0.2, description="A start this far outside the limits is allowed [rad]"
+    )
     stale_observation_s: float = Field(0.25, gt=0, le=5, description="An older observation is not acted on [s]")
     stale_chunk_s: float = Field(0.8, gt=0, le=10, description="An older chunk is not executed [s]")
     stale_state_s: float = Field(0.1, gt=0, le=1, description="Older joint states count as lost [s]")

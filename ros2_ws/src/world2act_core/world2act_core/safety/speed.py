@@ -21,7 +21,7 @@ _SPARE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Bound:
-    """velocity: [N] rad/s, largest for each joint; wanted: m/s, end-effector speed that following at once would take."""
+    """velocity: [N] rad/s, largest for each joint; wanted: m/s, the end effector's speed without a cap."""
 
     velocity: Vector
     wanted: float
@@ -32,9 +32,7 @@ def eef_speed(jacobian: Vector, velocity: Vector) -> float:
     return float(np.linalg.norm(jacobian[:3] @ velocity))
 
 
-def bound(
-    limits: Vector, jacobian: Vector | None, cap: float, state: MotionState, reference: ReferenceState
-) -> Bound:
+def bound(limits: Vector, jacobian: Vector | None, cap: float, state: MotionState, reference: ReferenceState) -> Bound:
     """Velocities [N] <= limits [N]; where the cap would be broken, in the proportions of the wanted motion.
 
     The same share for every joint keeps the arm on its way, only slower. Without a jacobian there is no cap.

@@ -109,7 +109,7 @@ class SafetyDecision:
 
 @dataclass(frozen=True)
 class ClearResult:
-    """Answer of `SafetyFilter.clear`. ok: nothing is latched any more. faults: what was latched. message: what is left."""
+    """Answer of `SafetyFilter.clear`. ok: nothing is latched any more; faults: what was; message: what is left."""
 
     ok: bool
     faults: tuple[str, ...]
