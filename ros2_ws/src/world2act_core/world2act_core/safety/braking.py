@@ -1,0 +1,91 @@
+"""The way to rest: how an arm stops from a state, as fast as acceleration and jerk allow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import ruckig
+
+from world2act_core.robot.joint_limits import JointLimits
+from world2act_core.safety.types import Vector
+
+
+@dataclass(frozen=True, eq=False)
+class MotionState:
+    """position [N] rad, velocity [N] rad/s, acceleration [N] rad/s^2 of one instant."""
+
+    position: Vector
+    velocity: Vector
+    acceleration: Vector
+
+    @classmethod
+    def resting(cls, position: Vector) -> MotionState:
+        """At rest at `position`."""
+        return cls(position.copy(), np.zeros_like(position), np.zeros_like(position))
+
+    def where(self, mask: Vector, other: MotionState) -> MotionState:
+        """This state for joints where `mask` [N] bool is true, the other one elsewhere."""
+        return MotionState(
+            np.where(mask, self.position, other.position),
+            np.where(mask, self.velocity, other.velocity),
+            np.where(mask, self.acceleration, other.acceleration),
+        )
+
+
+class BrakingPath:
+    """Every joint's fastest way to rest from one state, and how far along it the arm is."""
+
+    def __init__(self, trajectory: ruckig.Trajectory, start: MotionState) -> None:
+        self._trajectory = trajectory
+        self.start = start
+        self.duration_s: float = trajectory.duration
+        self.end = np.array(trajectory.at_time(trajectory.duration)[0])
+
+    def at(self, time_s: float) -> MotionState:
+        """The state `time_s` >= 0 after the start; at rest from the end on."""
+        if time_s >= self.duration_s:
+            return MotionState.resting(self.end)
+        return MotionState(*(np.array(values) for values in self._trajectory.at_time(time_s)))
+
+    def extremes(self) -> tuple[Vector, Vector]:
+        """Lowest and highest position [N] of each joint on the way."""
+        bounds = self._trajectory.position_extrema
+        return np.array([bound.min for bound in bounds]), np.array([bound.max for bound in bounds])
+
+    def sample(self, count: int) -> list[Vector]:
+        """`count` >= 1 positions [N], evenly spaced in time, the last one at rest; the start is left out."""
+        times = [self.duration_s * (index + 1) / count for index in range(count - 1)]
+        return [np.array(self._trajectory.at_time(time)[0]) for time in times] + [self.end]
+
+    def velocities(self, count: int) -> Vector:
+        """Velocities [count, N] at the start and evenly spaced in time until shortly before the end."""
+        times = [self.duration_s * index / count for index in range(count)]
+        return np.array([self._trajectory.at_time(time)[1] for time in times])
+
+
+class Braking:
+    """Plans braking paths inside acceleration and jerk limits."""
+
+    def __init__(self, limits: JointLimits) -> None:
+        size = limits.size
+        self._planner = ruckig.Ruckig(size)
+        self._input = ruckig.InputParameter(size)
+        self._input.control_interface = ruckig.ControlInterface.Velocity
+        self._input.synchronization = ruckig.Synchronization.No
+        self._input.max_acceleration = limits.acceleration.tolist()
+        self._input.max_jerk = limits.jerk.tolist()
+        self._input.target_velocity = [0.0] * size
+        self._input.target_acceleration = [0.0] * size
+
+    def plan(self, state: MotionState) -> BrakingPath | None:
+        """The path to rest from `state`; None when the library finds none."""
+        self._input.current_position = state.position.tolist()
+        self._input.current_velocity = state.velocity.tolist()
+        self._input.current_acceleration = state.acceleration.tolist()
+        trajectory = ruckig.Trajectory(self._input.degrees_of_freedom)
+        try:
+            result = self._planner.calculate(self._input, trajectory)
+        except (ruckig.RuckigError, ValueError):  # ValueError: an error code without a name in the binding
+            return None
+        return BrakingPath(trajectory, state) if result == ruckig.Result.Working else None

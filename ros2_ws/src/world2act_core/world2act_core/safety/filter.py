@@ -1,0 +1,289 @@
+"""The safety filter: the only way from what a policy wants to what an arm is told."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from world2act_core.robot.arm_model import ArmModel
+from world2act_core.robot.joint_limits import JointLimits
+from world2act_core.safety import checks, inputs, speed
+from world2act_core.safety.flags import FlagBoard
+from world2act_core.safety.gripper import GripperRule
+from world2act_core.safety.guard import Guard
+from world2act_core.safety.motion import Candidate, JointMotion
+from world2act_core.safety.reference import Reference, ReferenceState
+from world2act_core.safety.settings import SafetySettings
+from world2act_core.safety.types import (
+    ClearResult,
+    MotionRequest,
+    Reaction,
+    SafetyDecision,
+    SafetyMode,
+    SafetyReport,
+    Situation,
+    Vector,
+)
+
+NOTHING_FRESH = "there is nothing fresh to execute"
+_SHORTEST_S = 1e-4
+_GEOMETRY = (checks.WORKSPACE, checks.ELBOW, checks.KEEP_OUT, checks.SELF_COLLISION, checks.TABLE_COLLISION)
+
+
+class SafetyFilter:
+    """Turns requests into joint commands that keep every limit. `start`, then `step` once per period.
+
+    limits: of the N joints; settings: thresholds; model: the arm's geometry, without which the checks of speed, boxes
+    and distances are not there. Raises ValueError when the settings have boxes and there is no model, or the model has
+    other joints than the limits.
+    """
+
+    def __init__(self, limits: JointLimits, settings: SafetySettings, model: ArmModel | None = None) -> None:
+        boxes = settings.workspace is not None or settings.elbow is not None or bool(settings.keep_out)
+        if model is None and boxes:
+            raise ValueError("the settings have boxes but there is no model of the arm: give one, or leave them out")
+        if model is not None and tuple(model.joint_names) != tuple(limits.names):
+            raise ValueError(f"joints of the model {list(model.joint_names)} are not the limits' {list(limits.names)}")
+        self.limits = limits
+        self.settings = settings
+        self._guard = None if model is None else Guard(model, settings)
+        self._motion = JointMotion(limits, settings.tracking_hz)
+        self._reference = Reference(limits)
+        self._gripper = GripperRule(settings.gripper_toggle_s)
+        self._flags = FlagBoard(settings)
+        self._speed_scale = settings.speed_scale
+        self._max_eef_speed = settings.max_eef_speed
+        self._mode = SafetyMode.HOLDING
+        self._seconds_max = 0.0
+        self._started = False
+
+    def start(self, position: Vector, gripper: float = -1.0) -> None:
+        """Begin at rest at the measured `position` [N] with gripper command `gripper`; forgets every finding.
+
+        Raises ValueError when the position is not N finite numbers, or is farther than `limit_slack_rad` outside the
+        limits.
+        """
+        joints = inputs.as_joints(position, self.limits)
+        if bad := inputs.not_finite(joints, self.limits):
+            raise ValueError(f"the start is not finite: {bad}")
+        self._refuse_far_outside(joints)
+        self._flags = FlagBoard(self.settings)
+        self._gripper.start(gripper if math.isfinite(gripper) else -1.0)
+        self._seconds_max = 0.0
+        self._mode = SafetyMode.HOLDING
+        self._begin_at(joints)
+        self._started = True
+
+    def set_speed(self, scale: float, max_eef_speed: float) -> None:
+        """Change the share of the joints' velocities, (0, 1], and the end effector's cap [m/s], smoothly.
+
+        Raises ValueError for values that `SafetySettings` would refuse.
+        """
+        SafetySettings(speed_scale=scale, max_eef_speed=max_eef_speed)
+        self._speed_scale, self._max_eef_speed = scale, max_eef_speed
+
+    def step(self, request: MotionRequest, situation: Situation, period_s: float) -> SafetyDecision:
+        """The command for the end of this period. Never raises for what a request or a situation holds.
+
+        Raises RuntimeError before `start`: the arm's pose is not known then.
+        """
+        began = time.perf_counter()
+        if not self._started:
+            raise RuntimeError("call start(measured position) before step")
+        now_s = situation.now_s
+        request = inputs.as_numbers(request)
+        self._flags.begin()
+        period_s = self._usable(period_s, now_s)
+        self._check_arm(situation)
+        wanted = self._check_request(request, situation)
+        candidate = self._motion.stopping(period_s)
+        checked = False
+        if wanted is not None and not self._must_rest:
+            reference = self._follow(wanted, period_s, now_s)
+            following = self._towards(reference, period_s, now_s)
+            if following is not None:
+                candidate, checked = following, True
+        else:
+            self._reference.reset()
+            if wanted is not None:
+                self._look_ahead(wanted, now_s)
+        self._motion.commit(candidate)
+        if self._guard is not None:
+            self._guard.settle(candidate.state.position, checked=checked)
+        gripper = self._grip(request, wanted, period_s, now_s)
+        decision = self._decide(situation, wanted, gripper)
+        self._seconds_max = max(self._seconds_max, time.perf_counter() - began)
+        return decision
+
+    def clear(self, situation: Situation) -> ClearResult:
+        """End every latched reaction if the causes are gone, which the last `step` and this situation tell.
+
+        When the arm is not where it was told to be (it was moved, or sagged), it begins again where it is.
+        """
+        faults = self._flags.latched()
+        left = [] if self._motion.at_rest else ["the arm still moves: wait until it is at rest"]
+        if situation.e_stop:
+            left.append("E_STOP: the emergency stop is pressed: release it")
+        position, problem = inputs.measured(situation, self.limits, self.settings)
+        if position is None:
+            left.append(f"{checks.STATE_LOST}: {problem}")
+        seen_now = (checks.E_STOP, checks.STATE_LOST, checks.TRACKING_ERROR)
+        left += [f"{name}: {text}" for name, text in self._flags.still_there() if name not in seen_now]
+        if left or position is None:
+            return ClearResult(False, faults, "; ".join(left))
+        moved = inputs.farthest(position, self._motion.state.position, self.limits)[1]
+        if moved > self.settings.tracking_error_rad:
+            try:
+                self._refuse_far_outside(position)
+            except ValueError as error:
+                return ClearResult(False, faults, str(error))
+            self._begin_at(position)
+        self._flags.clear()
+        return ClearResult(True, faults, "")
+
+    def status(self) -> SafetyReport:
+        """What the filter is doing and what every check has found, as SafetyStatus.msg has it."""
+        return SafetyReport(
+            mode=self._mode,
+            speed_scale=self._scale,
+            max_eef_speed=self._max_eef_speed,
+            clearance=math.nan if self._guard is None else self._guard.clearance_m,
+            filter_seconds_max=self._seconds_max,
+            flags=self._flags.report(),
+        )
+
+    @property
+    def _must_rest(self) -> bool:
+        return self._flags.strictest()[0].severity >= Reaction.HOLD.severity
+
+    @property
+    def _scale(self) -> float:
+        # The cap itself is how SPEED slows the arm down.
+        slowing = any(name != checks.SPEED for name in self._flags.slowing())
+        return self._speed_scale * (self.settings.slow_scale if slowing else 1.0)
+
+    def _begin_at(self, position: Vector) -> None:
+        self._motion.start(position)
+        self._reference.reset()
+        self._last_wanted: Vector | None = None
+        if self._guard is not None:
+            self._guard.start(position)
+
+    def _refuse_far_outside(self, position: Vector) -> None:
+        limits, slack = self.limits, self.settings.limit_slack_rad
+        outside = np.maximum(limits.position_low - position, position - limits.position_high)
+        joint = int(outside.argmax())
+        if outside[joint] > slack:
+            raise ValueError(
+                f"{limits.names[joint]} is measured at {position[joint]:.4g} rad, {outside[joint]:.4g} outside its "
+                f"limits (allowed: {slack:g}): is the order of the joints right? Move it back by hand"
+            )
+
+    def _usable(self, period_s: float, now_s: float) -> float:
+        settings = self.settings
+        if not _SHORTEST_S <= period_s < math.inf:
+            text = f"the period is {period_s} s: taken as {settings.nominal_period_s:g}; see the caller's clock"
+            self._flags.found(checks.PERIOD, text, now_s)
+            return settings.nominal_period_s
+        if period_s > settings.max_period_s:
+            text = f"the period was {period_s:.3f} s, most {settings.max_period_s:g}: the arm lags; is the CPU busy?"
+            self._flags.found(checks.PERIOD, text, now_s)
+        return min(period_s, settings.max_period_s)
+
+    def _check_arm(self, situation: Situation) -> None:
+        now_s, flags = situation.now_s, self._flags
+        if situation.e_stop:
+            flags.found(checks.E_STOP, "the emergency stop is pressed: release it, then clear the fault", now_s)
+        self._measured, problem = inputs.measured(situation, self.limits, self.settings)
+        if self._measured is None:
+            flags.found(checks.STATE_LOST, problem, now_s)
+            return
+        joint, apart = inputs.farthest(self._measured, self._motion.state.position, self.limits)
+        if apart > self.settings.tracking_error_rad:
+            text = (
+                f"{joint} is {apart:.3f} rad from where it was told to be, limit {self.settings.tracking_error_rad:g}: "
+                "the arm holds; is it blocked, or its driver not active?"
+            )
+            flags.found(checks.TRACKING_ERROR, text, now_s)
+
+    def _check_request(self, request: MotionRequest, situation: Situation) -> Vector | None:
+        """The reference [N] if the arm should move and it can be used."""
+        if situation.hold_reason:
+            self._last_wanted = None
+            return None
+        wanted, finding = inputs.wanted(request, self.limits)
+        for name, text in ([finding] if finding else []) + inputs.stale(request, self.settings):
+            self._flags.found(name, text, situation.now_s)
+        if wanted is not None:
+            self._check_jump(wanted, situation.now_s)
+        self._last_wanted = None if wanted is None or self._must_rest else wanted
+        return wanted
+
+    def _check_jump(self, wanted: Vector, now_s: float) -> None:
+        """A first reference begins where the arm is; the next ones do not leap."""
+        origin, limit, of = self._last_wanted, self.settings.jump_rad, "the last reference"
+        if origin is None:
+            resting = self._motion.at_rest and self._measured is not None
+            origin = self._measured if resting else self._motion.state.position
+            limit, of = self.settings.start_jump_rad, "where the arm is"
+        assert origin is not None
+        joint, apart = inputs.farthest(wanted, origin, self.limits)
+        if apart > limit:
+            text = f"{joint}: the reference is {apart:.3f} rad from {of}, limit {limit:g}: plan from the measured pose"
+            self._flags.found(checks.COMMAND_JUMP, text, now_s)
+
+    def _follow(self, wanted: Vector, period_s: float, now_s: float) -> ReferenceState:
+        reference = self._reference.push(wanted, period_s)
+        for name, text in self._reference.findings(wanted, reference, self._speed_scale):
+            self._flags.found(name, text, now_s)
+        return reference
+
+    def _towards(self, reference: ReferenceState, period_s: float, now_s: float) -> Candidate | None:
+        """The next state on the way to the reference; None when the arm must brake instead."""
+        limits = self.limits.velocity * self._scale
+        cap = self._max_eef_speed
+        jacobian = None if self._guard is None else self._guard.jacobian
+        bound = speed.bound(limits, jacobian, cap, self._motion.state, reference)
+        if bound.wanted > cap:
+            text = f"the reference asks for {bound.wanted:.3f} m/s at the end effector, allowed {cap:.3f}: slowed down"
+            self._flags.found(checks.SPEED, text, now_s)
+        candidate = self._motion.towards(reference, period_s, bound.velocity)
+        finding = None if self._guard is None else self._guard.check(candidate, cap)
+        if finding is not None:
+            self._flags.found(*finding, now_s)
+        return None if finding is not None or self._must_rest else candidate
+
+    def _look_ahead(self, wanted: Vector, now_s: float) -> None:
+        """While the arm rests because of where it would have gone: is it still sent there?"""
+        if self._guard is None or not any(name in _GEOMETRY for name in self._flags.latched()):
+            return
+        inside = np.clip(wanted, self.limits.position_low, self.limits.position_high)
+        finding = self._guard.look_at(inside)
+        if finding is not None:
+            self._flags.found(*finding, now_s)
+
+    def _grip(self, request: MotionRequest, wanted: Vector | None, period_s: float, now_s: float) -> float:
+        if wanted is None or self._must_rest:
+            return self._gripper.hold(period_s)
+        command, problem = self._gripper.step(request.gripper, period_s)
+        if problem:
+            self._flags.found(checks.GRIPPER, problem, now_s)
+        return command
+
+    def _decide(self, situation: Situation, wanted: Vector | None, gripper: float) -> SafetyDecision:
+        reaction, message = self._flags.strictest()
+        reason = ""
+        if reaction is Reaction.STOP:
+            self._mode, reason = SafetyMode.STOPPED, message
+        elif reaction is Reaction.HOLD or wanted is None:
+            self._mode, reason = SafetyMode.HOLDING, message if reaction is Reaction.HOLD else ""
+            reason = reason or situation.hold_reason or NOTHING_FRESH
+        else:
+            self._mode = SafetyMode.SLOWED if reaction is Reaction.SLOW else SafetyMode.RUNNING
+        state = self._motion.state
+        return SafetyDecision(
+            state.position.copy(), state.velocity.copy(), state.acceleration.copy(),
+            gripper, self._mode, self._flags.events, reason,
+        )  # fmt: skip

@@ -1,0 +1,93 @@
+"""What each check has found: now, ever, and whether its reaction still goes on."""
+
+from __future__ import annotations
+
+from world2act_core.safety.checks import BY_NAME
+from world2act_core.safety.settings import SafetySettings
+from world2act_core.safety.types import FlagReport, Level, Reaction, SafetyEvent
+
+
+class _Flag:
+    def __init__(self, name: str, settings: SafetySettings) -> None:
+        self.name = name
+        self.reaction = settings.reaction(name)
+        self.latches = settings.latches(name)
+        self.active = self.was_active = self.latched = False
+        self.count = 0
+        self.last_s = 0.0
+        self.message = ""
+
+    @property
+    def reacts(self) -> bool:
+        return self.active or self.latched
+
+    def report(self) -> FlagReport:
+        level = self.reaction.level if self.reacts else Level.OK
+        return FlagReport(
+            self.name, level, self.reaction, self.active, self.latched, self.count, self.last_s, self.message
+        )
+
+
+class FlagBoard:
+    """One flag per check. Each period: `begin`, any number of `found`, then `reaction`, `events`."""
+
+    def __init__(self, settings: SafetySettings) -> None:
+        self._flags = {name: _Flag(name, settings) for name in BY_NAME}
+        self._events: list[SafetyEvent] = []
+
+    def begin(self) -> None:
+        """A new period: nothing has been found yet."""
+        self._events = []
+        for flag in self._flags.values():
+            flag.was_active, flag.active = flag.active, False
+
+    def found(self, name: str, message: str, now_s: float) -> None:
+        """Check `name` found something; only the first finding of a period, and of a series of periods, is an event."""
+        flag = self._flags[name]
+        if flag.active:
+            return
+        flag.active = True
+        if flag.was_active:
+            return
+        flag.count += 1
+        flag.last_s, flag.message = now_s, message
+        flag.latched = flag.latched or flag.latches
+        self._events.append(SafetyEvent(name, flag.reaction.level, flag.reaction, message))
+
+    @property
+    def events(self) -> tuple[SafetyEvent, ...]:
+        """What began in this period."""
+        return tuple(self._events)
+
+    def is_active(self, name: str) -> bool:
+        """Whether the check has found something in this period."""
+        return self._flags[name].active
+
+    def latched(self) -> tuple[str, ...]:
+        """Names of the checks whose reaction goes on until it is cleared."""
+        return tuple(flag.name for flag in self._flags.values() if flag.latched)
+
+    def strictest(self) -> tuple[Reaction, str]:
+        """The strictest reaction in force and its message; (CLIP, "") when nothing is."""
+        worst, message = Reaction.CLIP, ""
+        for flag in self._flags.values():
+            if flag.reacts and flag.reaction.severity > worst.severity:
+                worst, message = flag.reaction, f"{flag.name}: {flag.message}"
+        return worst, message
+
+    def slowing(self) -> tuple[str, ...]:
+        """Names of the checks that slow the arm down now."""
+        return tuple(flag.name for flag in self._flags.values() if flag.reacts and flag.reaction is Reaction.SLOW)
+
+    def still_there(self) -> list[tuple[str, str]]:
+        """Name and message of every latched check whose cause was there in this period."""
+        return [(flag.name, flag.message) for flag in self._flags.values() if flag.latched and flag.active]
+
+    def clear(self) -> None:
+        """End every latched reaction; a cause that is still there is found again, and counted, in the next period."""
+        for flag in self._flags.values():
+            flag.latched = flag.active = False
+
+    def report(self) -> tuple[FlagReport, ...]:
+        """Every flag, in the order of `CHECKS`."""
+        return tuple(flag.report() for flag in self._flags.values())

@@ -1,0 +1,102 @@
+"""Checks of what comes in: is it a reference, is it fresh, does it begin where the arm is?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from world2act_core.robot.joint_limits import JointLimits
+from world2act_core.safety import checks
+from world2act_core.safety.regions import Finding
+from world2act_core.safety.settings import SafetySettings
+from world2act_core.safety.types import MotionRequest, Situation, Vector
+
+
+def as_joints(values: object, limits: JointLimits) -> Vector:
+    """A copy as float64 [N]; raises ValueError with what is wrong when it is something else or not finite."""
+    try:
+        joints = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"is {type(values).__name__}, not {limits.size} numbers") from None
+    if joints.shape != (limits.size,):
+        raise ValueError(f"has shape {joints.shape}, need ({limits.size},): one per joint {list(limits.names)}")
+    return joints
+
+
+def as_numbers(request: MotionRequest) -> MotionRequest:
+    """The same request with every scalar as a float; NaN for what is no number."""
+    scalars = (_number(value) for value in (request.gripper, request.observation_age_s, request.chunk_age_s))
+    return MotionRequest(request.position, *scalars)
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
+
+
+def not_finite(joints: Vector, limits: JointLimits) -> str:
+    """Names of the joints whose value is NaN or infinite, with the value; empty: none."""
+    bad = np.flatnonzero(~np.isfinite(joints))
+    return ", ".join(f"{limits.names[joint]} is {joints[joint]}" for joint in bad)
+
+
+def is_older(age_s: float, limit_s: float) -> bool:
+    """Whether an age is beyond the limit or makes no sense (NaN, or far in the future: a clock has jumped)."""
+    return not -limit_s <= age_s <= limit_s
+
+
+def measured(situation: Situation, limits: JointLimits, settings: SafetySettings) -> tuple[Vector | None, str]:
+    """The measured position [N], and why it cannot be used (then None)."""
+    advice = "the arm holds; is the arm's driver running?"
+    if situation.position is None:
+        return None, f"no joint states have come: {advice}"
+    try:
+        joints = as_joints(situation.position, limits)
+    except ValueError as error:
+        return None, f"the measured position {error}: {advice}"
+    if bad := not_finite(joints, limits):
+        return None, f"measured, not finite: {bad}: {advice}"
+    if is_older(situation.state_age_s, settings.stale_state_s):
+        return None, (
+            f"the joint states are {situation.state_age_s:.3f} s old, limit {settings.stale_state_s:g} s: {advice}"
+        )
+    return joints, ""
+
+
+def wanted(request: MotionRequest, limits: JointLimits) -> tuple[Vector | None, Finding | None]:
+    """The reference [N] when there is a usable one, and what is wrong with the request."""
+    advice = "the arm holds; see what vla_policy and the kinematics send"
+    if not math.isfinite(request.gripper):
+        return None, (checks.NOT_FINITE, f"the gripper command is {request.gripper}: {advice}")
+    if request.position is None:
+        return None, None
+    try:
+        joints = as_joints(request.position, limits)
+    except ValueError as error:
+        return None, (checks.SHAPE, f"the reference {error}: {advice}")
+    if bad := not_finite(joints, limits):
+        return None, (checks.NOT_FINITE, f"the reference is not finite: {bad}: {advice}")
+    return joints, None
+
+
+def stale(request: MotionRequest, settings: SafetySettings) -> list[Finding]:
+    """What is too old to act on."""
+    found = []
+    for name, what, age_s, limit_s, source in (
+        (checks.STALE_OBSERVATION, "observation", request.observation_age_s, settings.stale_observation_s, "cameras"),
+        (checks.STALE_CHUNK, "action chunk", request.chunk_age_s, settings.stale_chunk_s, "vla_policy"),
+    ):
+        if is_older(age_s, limit_s):
+            text = f"the newest {what} is {age_s:.3f} s old, limit {limit_s:g} s: the arm holds; see {source}"
+            found.append((name, text))
+    return found
+
+
+def farthest(first: Vector, second: Vector, limits: JointLimits) -> tuple[str, float]:
+    """The joint in which two positions [N] differ most, and by how much (>= 0)."""
+    apart = np.abs(first - second)
+    joint = int(apart.argmax())
+    return limits.names[joint], float(apart[joint])
