@@ -63,7 +63,7 @@ class ChunkSampler:
 
         Raises ChunkError when the actions are not finite [T, A] or the times make no sense.
         """
-        self._check(chunk)
+        check_chunk(chunk, self._shape)
         if self._chunks and chunk.start_time_s < self._chunks[-1].start_time_s:
             self.dropped_out_of_order += 1
             return False
@@ -74,36 +74,39 @@ class ChunkSampler:
 
     def sample(self, time_s: float) -> Sample | None:
         """The action due at `time_s`, or None when nothing covers it (then the arm holds)."""
-        begun = [chunk for chunk in self._chunks if _index(chunk, time_s) >= 0]
+        begun = [chunk for chunk in self._chunks if row_at(chunk, time_s) >= 0]
         if not begun:
             return None
         newest = begun[-1]
-        index = _index(newest, time_s)
+        index = row_at(newest, time_s)
         if index >= self._shape[0]:
             return None
         action = np.asarray(newest.actions[index], dtype=np.float32).copy()
         since_s = time_s - self._seam_s.setdefault(id(newest), time_s)
         old = begun[-2] if len(begun) > 1 else None
         blended = False
-        if old is not None and since_s < self.blend_s * (1 - _SLACK) and _index(old, time_s) < self._shape[0]:
+        if old is not None and since_s < self.blend_s * (1 - _SLACK) and row_at(old, time_s) < self._shape[0]:
             share = np.float32(max(since_s, 0.0) / self.blend_s)
-            mixed = (1 - share) * np.asarray(old.actions[_index(old, time_s)], dtype=np.float32) + share * action
+            mixed = (1 - share) * np.asarray(old.actions[row_at(old, time_s)], dtype=np.float32) + share * action
             action[self._blendable] = mixed[self._blendable]
             blended = True
         age_s = time_s - newest.start_time_s
         return Sample(action, age_s, index, blended, sequence=newest.sequence, skill_id=newest.skill_id)
 
-    def _check(self, chunk: ActionChunk) -> None:
-        actions = np.asarray(chunk.actions)
-        if actions.shape != self._shape:
-            raise ChunkError(f"chunk {chunk.sequence}: actions must be [T, A] = {self._shape}, got {actions.shape}")
-        if not np.all(np.isfinite(actions)):
-            row, column = np.argwhere(~np.isfinite(actions))[0]
-            raise ChunkError(f"chunk {chunk.sequence}: action [{row}, {column}] is {actions[row, column]}, not finite")
-        if not (chunk.step_s > 0 and np.isfinite([chunk.start_time_s, chunk.step_s]).all()):
-            times = f"start {chunk.start_time_s} s, step {chunk.step_s} s"
-            raise ChunkError(f"chunk {chunk.sequence}: times must be finite and the step positive, got {times}")
+
+def check_chunk(chunk: ActionChunk, shape: tuple[int, int]) -> None:
+    """Raises ChunkError when the actions are not finite [T, A] of `shape` or the times make no sense."""
+    actions = np.asarray(chunk.actions)
+    if actions.shape != shape:
+        raise ChunkError(f"chunk {chunk.sequence}: actions must be [T, A] = {shape}, got {actions.shape}")
+    if not np.all(np.isfinite(actions)):
+        row, column = np.argwhere(~np.isfinite(actions))[0]
+        raise ChunkError(f"chunk {chunk.sequence}: action [{row}, {column}] is {actions[row, column]}, not finite")
+    if not (chunk.step_s > 0 and np.isfinite([chunk.start_time_s, chunk.step_s]).all()):
+        times = f"start {chunk.start_time_s} s, step {chunk.step_s} s"
+        raise ChunkError(f"chunk {chunk.sequence}: times must be finite and the step positive, got {times}")
 
 
-def _index(chunk: ActionChunk, time_s: float) -> int:
+def row_at(chunk: ActionChunk, time_s: float) -> int:
+    """The row whose period holds `time_s`: negative before the chunk's start, T or more after its end."""
     return int(np.floor((time_s - chunk.start_time_s) / chunk.step_s + _SLACK))
