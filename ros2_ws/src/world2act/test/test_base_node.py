@@ -8,7 +8,7 @@ import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from std_msgs.msg import String
+from std_msgs.msg import Header, String
 
 from world2act import topics
 from world2act.base_node import ManagedNode
@@ -131,3 +131,26 @@ def test_a_condition_is_reported_at_once(ros) -> None:
     assert node.condition.name == "TOO_HOT"
     node.clear_condition("TOO_HOT")
     assert ros.until(lambda: healths[-1].fault == "")
+
+
+def test_the_heart_beats_while_active_and_never_in_lockstep(ros) -> None:
+    beats: list[str] = []
+    listener = ros.add(Node("listener", context=ros.context))
+    listener.create_subscription(
+        Header, topics.HEARTBEAT, lambda message: beats.append(message.frame_id), topics.heartbeat()
+    )
+    node = ros.add(Recorder(context=ros.context))
+    step = ros.add(Recorder(context=ros.context, parameter_overrides=[Parameter("lockstep", value=True)]))
+    assert ros.until(lambda: node.count_subscribers(topics.HEARTBEAT) > 0)
+    ros.spin(0.3)
+    assert beats == []
+    for one in (node, step):
+        one.trigger_configure()
+        one.trigger_activate()
+    assert ros.until(lambda: len(beats) > 3)
+    assert step.count_publishers(topics.HEARTBEAT) == 1
+    node.trigger_deactivate()
+    ros.spin(0.2)
+    beats.clear()
+    ros.spin(0.3)
+    assert beats == []

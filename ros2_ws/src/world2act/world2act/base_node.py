@@ -13,10 +13,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
+from std_msgs.msg import Header
 
 from world2act import topics
 from world2act.errors import ConfigurationError
-from world2act.health import FAULT, OK, Condition, diagnostics_message, health_message
+from world2act.health import FAULT, OK, Condition, diagnostics_message, health_message, wall_time
 from world2act.meters import Meters
 from world2act.parameters import Parameter, ParameterValues
 from world2act_core.files import atomic_write_text
@@ -30,6 +31,14 @@ COMMON_PARAMETERS = (
     ),
     Parameter(
         "profile_path", "", "Folder that gets <node>.json with every measured latency when the node ends; empty: none"
+    ),
+    Parameter(
+        "heartbeat_period",
+        0.05,
+        "Time between two signs of life on heartbeat while the node is active; none in lockstep",
+        "s",
+        0.01,
+        10.0,
     ),
     Parameter("health_period", 1.0, "Time between two reports on /diagnostics and node_health", "s", 0.05, 60.0),
 )
@@ -64,6 +73,10 @@ class ManagedNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, topics.reliable())
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._report_timer = self.create_timer(self.values.number("health_period"), self.report, clock=self._steady)
+        if not self.lockstep:
+            self._heartbeat = self.create_publisher(Header, topics.HEARTBEAT, topics.heartbeat())
+            period_s = self.values.number("heartbeat_period")
+            self._heartbeat_timer = self.create_timer(period_s, self._beat, clock=self._steady)
 
     def setup(self) -> None:
         """Hook: allocate and subscribe."""
@@ -139,6 +152,11 @@ class ManagedNode(LifecycleNode):
         if self.active:
             self.refresh_condition()
         self._send_report()
+
+    def _beat(self) -> None:
+        # From the executor, not from a thread: a node that is stuck in a callback must fall silent.
+        if self.active:
+            self._heartbeat.publish(Header(stamp=wall_time(), frame_id=self.get_name()))
 
     def _send_report(self) -> None:
         name = self.get_fully_qualified_name()

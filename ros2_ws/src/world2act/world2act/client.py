@@ -16,7 +16,7 @@ from world2act.conversions import error_name
 from world2act.errors import GraphError
 from world2act.supervision.session import Session
 from world2act_interfaces.action import ExecuteInstruction
-from world2act_interfaces.srv import ResetEpisode
+from world2act_interfaces.srv import ClearFault, ResetEpisode
 
 OnFeedback = Callable[[Any], None]
 Tick = Callable[[], None]
@@ -32,6 +32,16 @@ class Outcome:
     skills_completed: int
     skills_total: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """What a node said when its latched fault was to be cleared. fault: its name, "" when there was none."""
+
+    node: str
+    ok: bool
+    fault: str
+    message: str
 
 
 class GraphClient:
@@ -75,6 +85,29 @@ class GraphClient:
             self._session.node.destroy_client(client)
         if not result.successful:
             raise GraphError(f"{node} does not set {name} to {value!r}: {result.reason}")
+
+    def clear_faults(self) -> list[Cleared]:
+        """Clear what is latched, in the arm's safety filter and in supervision; one answer per node that serves it.
+
+        Raises GraphError when there is no such node.
+        """
+        node = self._session.node
+        # The filter first: while its fault is there, the end of supervision's hold moves nothing.
+        services = {"arm_commander": topics.CLEAR_FAULT, "supervisor": topics.CLEAR_NODE_LOST}
+        clients = {name: node.create_client(ClearFault, service) for name, service in services.items()}
+        try:
+            if not self._session.wait(lambda: any(client.service_is_ready() for client in clients.values()), 10.0):
+                raise GraphError("no node that latches faults answers on this ROS domain: is the graph up there?")
+            # Not every graph has both; the second may only be found a moment later.
+            self._session.wait(lambda: all(client.service_is_ready() for client in clients.values()), 1.0)
+            return [self._clear(name, client) for name, client in clients.items() if client.service_is_ready()]
+        finally:
+            for client in clients.values():
+                node.destroy_client(client)
+
+    def _clear(self, name: str, client: Any) -> Cleared:
+        answer = self._session.call(client, ClearFault.Request(), 10.0)
+        return Cleared(name, bool(answer.ok), str(answer.fault), str(answer.message))
 
     def execute(
         self,

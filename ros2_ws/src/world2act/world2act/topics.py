@@ -13,13 +13,18 @@ ACTION_CHUNK = "action_chunk"
 ARM_COMMAND = "arm_command"
 EPISODE_STATUS = "episode_status"
 ROBOT_CONTRACT = "robot_contract"
+SAFETY_STATUS = "safety_status"
+RECORDER_STATUS = "recorder_status"
 NODE_HEALTH = "node_health"
+HEARTBEAT = "heartbeat"
 DIAGNOSTICS = "/diagnostics"
 CLOCK = "/clock"
 
 EXECUTE_INSTRUCTION = "execute_instruction"
 RESET_EPISODE = "reset_episode"
 SET_HOLD = "set_hold"
+CLEAR_FAULT = "clear_fault"
+CLEAR_NODE_LOST = "supervisor/clear_fault"
 
 
 def image_topic(camera: str) -> str:
@@ -40,6 +45,11 @@ def latched(depth: int = 1) -> QoSProfile:
         reliability=ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL,
     )
+
+
+def heartbeat() -> QoSProfile:
+    """Many writers, small, often: a lost one is followed by the next. Deep enough for one of every node."""
+    return QoSProfile(depth=32, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 def newest(lockstep: bool) -> QoSProfile:

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from world2act.cli.clear import Clear
 from world2act.cli.demo import Demo
 from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
@@ -26,6 +27,7 @@ Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Reset, tyro.conf.subcommand("reset")]
     | Annotated[Set, tyro.conf.subcommand("set")]
+    | Annotated[Clear, tyro.conf.subcommand("clear")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 

@@ -11,7 +11,10 @@ import tyro
 from rich.console import Console
 
 from world2act.cli.options import check_bundle, check_codes, check_domain, check_llm
+from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL, GraphOptions, build_graph
+from world2act.supervision.back_off import RestartLimits
+from world2act.supervision.graph_watch import HANG_S, GraphWatch, OnDeath
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, domain_id, run_folder
 
@@ -36,6 +39,11 @@ class Up:
     """What runs the network."""
     threads: int = 1
     """Threads of one inference."""
+    on_death: Literal["auto", "restart", "stop"] = "auto"
+    """When a node dies or hangs. restart: the arm holds, the node starts again, `world2act clear` lets things go on.
+    stop: the graph ends. auto: restart in real time, stop in lockstep."""
+    restarts: int = 5
+    """A node that is lost more often than this within two minutes ends the graph."""
     seed: int = 0
     """Seed of the first episode."""
     profile: Path | None = None
@@ -66,6 +74,8 @@ class Up:
         if self.lockstep and self.realtime:
             console.print("Choose one of --lockstep and --realtime.")
             return 2
+        if self.restarts < 0:
+            raise GraphError(f"--restarts {self.restarts}: give 0 (never) or more")
         prepare_environment(check_domain(self.domain))
         options = GraphOptions(
             bundle=check_bundle(self.bundle), lockstep=self.lockstep, robot=self.robot, provider=self.provider,
@@ -83,21 +93,25 @@ class Up:
             seconds = time.monotonic() - began
             console.print(f"Up on domain {domain_id()} after {seconds:.1f} s; logs in {supervisor.log_folder}")
             console.print('Now, in another terminal: world2act do "put the red cube in the bin"   (Ctrl-C ends)')
-            _watch(supervisor, console)
+            self._watch(supervisor, console)
         return 0
 
+    def _watch(self, supervisor: Supervisor, console: Console) -> None:
+        """Keep the graph alive and show every change of a node's condition, until something ends it."""
+        on_death: OnDeath = self.on_death if self.on_death != "auto" else ("stop" if self.lockstep else "restart")
 
-def _watch(supervisor: Supervisor, console: Console) -> None:
-    """Show every change of a node's condition, until something dies or Ctrl-C comes."""
-    assert supervisor.bring is not None
-    shown: dict[str, tuple[str, str]] = {}
-    while True:
-        supervisor.session.spin(0.2)
-        supervisor.check()
-        for name, health in supervisor.bring.health.items():
-            now = (health.state, health.fault)
-            if shown.get(name, ("active", "")) != now:
-                text = f"  {name:<15} {health.state}  {health.fault}  {health.message}".rstrip()
-                # A message may hold the words of a server or a driver: brackets in them are no markup.
-                console.print(text, markup=False, highlight=False)
-            shown[name] = now
+        def tell(name: str, text: str) -> None:
+            # The text may hold the words of a server or a driver: brackets in them are no markup.
+            console.print(f"  {name:<15} {text}", markup=False, highlight=False)
+
+        # In lockstep nothing is late: a world that is reset, or a debugger, may take any time.
+        hang_s = 0.0 if self.lockstep else HANG_S
+        watch = GraphWatch(supervisor, on_death, RestartLimits(restarts=self.restarts), hang_s, tell)
+        shown: dict[str, tuple[str, str]] = {}
+        while True:
+            watch.tick()
+            for name, health in supervisor.bring_up_state.health.items():
+                now = (health.state, health.fault)
+                if shown.get(name, ("active", "")) != now:
+                    tell(name, f"{health.state}  {health.fault}  {health.message}".rstrip())
+                shown[name] = now

@@ -30,6 +30,23 @@ class RunningNode:
     process: subprocess.Popen[bytes]
     log: Path
 
+    @property
+    def name(self) -> str:
+        """The node's name."""
+        return self.spec.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there (a stopped one is)."""
+        return self.process.poll() is None
+
+    def death_notice(self) -> str:
+        """How its process ended, with the end of its log."""
+        code = self.process.returncode
+        how = f"was ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
+        tail = self.log_tail()
+        return f"{self.name} {how}; its log {self.log} ends with:\n{tail}" if tail else f"{self.name} {how}"
+
     def log_tail(self, lines: int = 12) -> str:
         """The end of its log."""
         with contextlib.suppress(OSError):
@@ -66,14 +83,30 @@ class ProcessGroup:
             )
         return RunningNode(spec, process, log)
 
+    def node(self, name: str) -> RunningNode:
+        """The started node called `name`; KeyError when there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(f"no process for a node {name!r}; there are: {', '.join(node.name for node in self.nodes)}")
+
     def ended(self) -> list[RunningNode]:
         """Nodes whose process is over."""
-        return [node for node in self.nodes if node.process.poll() is not None]
+        return [node for node in self.nodes if not node.alive]
+
+    def restart(self, name: str) -> RunningNode:
+        """Kill what is left of a node, whatever state it is in, and start it again; its log is continued."""
+        old = self.node(name)
+        _kill_group(old)
+        old.process.wait()
+        new = self._start(old.spec)
+        self.nodes[self.nodes.index(old)] = new
+        return new
 
     def stop(self) -> None:
         """End everything, last node first: ask, insist, force. Returns when no process is left."""
         for number, patience_s in STAGES:
-            alive = [node for node in reversed(self.nodes) if node.process.poll() is None]
+            alive = [node for node in reversed(self.nodes) if node.alive]
             if not alive:
                 break
             for node in alive:
@@ -82,8 +115,7 @@ class ProcessGroup:
             _wait(alive, patience_s)
         # Children of a node that is gone already (none are expected) would still be in its group.
         for node in self.nodes:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(node.process.pid, signal.SIGKILL)
+            _kill_group(node)
         self.nodes.clear()
 
 
@@ -101,6 +133,11 @@ def _yaml(value: bool | int | float | str | Sequence[str] | Sequence[float]) -> 
 
     # JSON is YAML, and quotes texts such as "1" or "" so that they stay texts.
     return json.dumps(value if isinstance(value, bool | int | float | str) else list(value))
+
+
+def _kill_group(node: RunningNode) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(node.process.pid, signal.SIGKILL)
 
 
 def _wait(nodes: list[RunningNode], patience_s: float) -> None:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -14,8 +15,11 @@ from typing import IO, Self
 from world2act.errors import GraphError
 from world2act.graph import GraphSpec, graph_environment
 from world2act.supervision.bring_up import BringUp
+from world2act.supervision.holding import ArmHold
 from world2act.supervision.interrupts import uninterrupted
+from world2act.supervision.node_lost import NodeLost
 from world2act.supervision.processes import ProcessGroup, RunningNode
+from world2act.supervision.safe_stop import SETTLE_S, SafeStop
 from world2act.supervision.session import Session, graph_nodes
 from world2act.supervision.shared_memory import remove_dead_segments
 
@@ -44,7 +48,10 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self._session: Session | None = None
         self._processes = ProcessGroup(graph, self.log_folder, graph_environment(domain_id()))
-        self.bring: BringUp | None = None
+        self._bring: BringUp | None = None
+        self._hold: ArmHold | None = None
+        self._node_lost: NodeLost | None = None
+        self._up = False
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +68,20 @@ class Supervisor:
             raise GraphError("the graph is not up yet")
         return self._session
 
+    @property
+    def bring_up_state(self) -> BringUp:
+        """What the nodes say about themselves; GraphError before bring_up."""
+        if self._bring is None:
+            raise GraphError("the graph is not up yet")
+        return self._bring
+
+    @property
+    def node_lost(self) -> NodeLost:
+        """The latched fault of supervision; GraphError before bring_up."""
+        if self._node_lost is None:
+            raise GraphError("the graph is not up yet")
+        return self._node_lost
+
     def bring_up(self, progress: Progress = lambda name, state: None) -> None:
         """Start, configure and activate every node. Raises GraphError, with everything ended again by `stop`."""
         remove_dead_segments()
@@ -68,8 +89,23 @@ class Supervisor:
         self._session = Session("world2act_up")
         self._refuse_second_graph()
         self._processes.start()
-        self.bring = BringUp(self._session, [node.name for node in self.graph.nodes])
-        self.bring.run(progress, self.check)
+        names = [node.name for node in self.graph.nodes]
+        self._bring = BringUp(self._session, names, lambda name: self._processes.node(name).process.pid)
+        self._hold = ArmHold(self._session)
+        self._node_lost = NodeLost(self._session, self._hold)
+        self._bring.run(progress, self.check)
+        self._up = True
+
+    def restart(self, name: str, progress: Progress = lambda name, state: None) -> None:
+        """Start one node again, whatever is left of it, and bring it to active. Raises GraphError when that fails."""
+        node = self._processes.restart(name)
+        remove_dead_segments()
+
+        def check() -> None:
+            if not node.alive:
+                raise GraphError(node.death_notice())
+
+        self.bring_up_state.bring_back(name, progress, check)
 
     def _claim_domain(self) -> None:
         """Two graphs that start at the same moment do not see each other yet; this file they do."""
@@ -85,16 +121,21 @@ class Supervisor:
         if others:
             raise GraphError(_second_graph(f"with {', '.join(others)}"))
 
+    def ended(self) -> list[RunningNode]:
+        """Nodes whose process is over."""
+        return self._processes.ended()
+
     def check(self) -> None:
         """Raise GraphError when a node's process is over."""
-        ended = self._processes.ended()
+        ended = self.ended()
         if ended:
-            raise GraphError(_death_notice(ended[0]))
+            raise GraphError(ended[0].death_notice())
 
     def stop(self) -> None:
         """End everything and remove what dead processes left; may be called twice."""
         with uninterrupted():
             try:
+                self._let_go_safely()
                 self._processes.stop()
             finally:
                 if self._session is not None:
@@ -105,16 +146,21 @@ class Supervisor:
                     self._lock.close()
                     self._lock = None
 
+    def _let_go_safely(self) -> None:
+        """Policy, hold, disable, in this order; only a graph that was up has anything to let go of."""
+        if not self._up or self._session is None or self._hold is None:
+            return
+        self._up = False
+        lockstep = any(node.parameters.get("lockstep") for node in self.graph.nodes)
+        stop = SafeStop(self._session, self.bring_up_state, self._hold, 0.0 if lockstep else SETTLE_S)
+        try:
+            stop.run(lambda name: self._processes.node(name).alive)
+        except Exception:  # a bug here must not leave processes behind
+            traceback.print_exc()
+
 
 def _second_graph(which: str) -> str:
     return (
         f"another graph {which} is already running on ROS domain {domain_id()}: two would command one arm. "
         f"Stop it, or start this one on a domain of its own (--domain N, or set ROS_DOMAIN_ID)"
     )
-
-
-def _death_notice(node: RunningNode) -> str:
-    code = node.process.returncode
-    how = f"was ended by signal {-code}" if code < 0 else f"ended with status {code}"
-    tail = node.log_tail()
-    return f"{node.spec.name} {how}; its log {node.log} ends with:\n{tail}" if tail else f"{node.spec.name} {how}"
