@@ -1,4 +1,4 @@
-"""What drivers make of joint commands: each controller turns what it is told into a joint reference that moves on in time.
+"""What drivers make of joint commands: each controller turns what it is told into a moving joint reference.
 
 They stand for joint_trajectory_controller and for the forward command controllers of ros2_control.
 """

@@ -38,7 +38,7 @@ class SimulatedArm:
 
     def restart(self) -> None:
         """After the world was reset: the controller stands where the arm is, the gripper opens, the brakes are free."""
-        self.time_s = 0.0
+        self.time_s = self._owed_s = 0.0
         self.stopped = False
         self._opening = self._wanted_opening = 1.0
         self.controller.restart(self.position)
@@ -70,9 +70,11 @@ class SimulatedArm:
             self.controller.restart(self.controller.position)
 
     def advance(self, seconds: float) -> None:
-        """Move on by whole periods of the arm's controller (4 ms), `seconds` of them to the nearest."""
+        """Move on by `seconds`, in whole periods of the arm's controller (4 ms); what is left over comes next time."""
         period_s = CONTROL_DECIMATION * self._model.opt.timestep
-        for _ in range(round(seconds / period_s)):
+        self._owed_s += seconds
+        while self._owed_s >= period_s:
+            self._owed_s -= period_s
             self.time_s += period_s
             if self.stopped:
                 self._brake(period_s)

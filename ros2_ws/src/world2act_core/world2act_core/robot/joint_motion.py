@@ -39,6 +39,12 @@ class JointPoint:
         return cls(here, np.zeros_like(here), np.zeros_like(here))
 
 
+REST_VELOCITY = 1e-6
+REST_ACCELERATION = 1e-3
+"""Below these a joint is at rest: what rounding leaves over must not keep an arm from holding."""
+
+
 def is_at_rest(motion: JointMotion) -> bool:
     """Whether nothing moves and nothing is about to: hold has been reached."""
-    return not motion.velocity.any() and not motion.acceleration.any()
+    still = np.abs(motion.velocity) <= REST_VELOCITY
+    return bool(still.all() and (np.abs(motion.acceleration) <= REST_ACCELERATION).all())

@@ -17,7 +17,7 @@ class JointReadingError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class JointReading:
-    """Measured joints at one instant: position [N] rad, velocity [N] rad/s (None: the driver gives none), stamp [ns]."""
+    """Measured joints of one instant: position [N] rad, velocity [N] rad/s (None: not measured), stamp [ns]."""
 
     stamp_ns: int
     position: Vector
