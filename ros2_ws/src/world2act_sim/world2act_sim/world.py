@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from world2act_core.calibration import CameraCalibration
 from world2act_core.pose import MAX_ROTATION_RAD, MAX_TRANSLATION_M, action_between, state_vector
 from world2act_core.types import ArmTarget, EefPose, Observation
+from world2act_sim.arm_handles import ArmHandles
 from world2act_sim.fixtures import FixtureName
 from world2act_sim.perturbation import SEEN, Perturbation
 from world2act_sim.render import CameraRenderer, RenderMode, apply_fast_settings
@@ -93,6 +94,7 @@ class TabletopWorld:
         self._renderer: CameraRenderer | None = None
         self.scene = Scene(self._env)
         self._robot = self._env.robots[0]
+        self.arm = ArmHandles.of(self.model, self._robot)
         self._ticks = 0
         self.task: Task | None = None
         base = self.data.body(self._robot.robot_model.root_body)

@@ -1,0 +1,1 @@
+"""Between the joint commands of this project and what arm drivers take and say."""

@@ -1,0 +1,167 @@
+"""An independent judge of the commands an arm is sent: every one against the joint limits, and when the last one moved.
+
+It stands at the receiver and knows nothing of the filter that is meant to keep the limits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from world2act_core.robot.joint_limits import JointLimits
+
+Vector = NDArray[np.float64]
+
+MAX_VIOLATIONS = 100
+RATES = ("velocity", "acceleration", "jerk")
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A limit that a command broke. time_s: when it was received; value and limit: rad and s, or m and s."""
+
+    time_s: float
+    joint: str
+    quantity: str
+    value: float
+    limit: float
+
+
+@dataclass
+class Findings:
+    """What the referee has seen since it was started.
+
+    worst: for position, velocity, acceleration and jerk the largest share of a joint's limit; 1 is at the limit (a
+    position's share is counted from the middle of its range). violation_count goes on when `violations`, the first
+    MAX_VIOLATIONS, is full. last_motion_s: when the last command that moved the arm was received; None: none did.
+    """
+
+    commands: int = 0
+    worst: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("position", *RATES), 0.0))
+    violation_count: int = 0
+    violations: list[Violation] = field(default_factory=list)
+    last_motion_s: float | None = None
+    refused: int = 0
+
+
+class CommandReferee:
+    """Judges a stream of joint commands that come one per `period_s` by intention.
+
+    Times of arrival jitter, and differences over jittered times would find what nobody commanded: velocities,
+    accelerations and jerks are differences of consecutive commands over the nominal period. After `pause_s` without a
+    command the next one begins a new stream; it must be where the arm is, or it is a jump ("start").
+
+    Args:
+        limits: of the arm. period_s: nominal time between commands. tolerance: share of a limit that is forgiven.
+        still: a joint velocity below this is no motion [rad/s]. start_tolerance: of a new stream's beginning [rad].
+    """
+
+    def __init__(
+        self, limits: JointLimits, period_s: float, tolerance: float = 0.01, still: float = 1e-3, pause_s: float = 0.5,
+        start_tolerance: float = 0.05,
+    ) -> None:  # fmt: skip
+        if not period_s > 0 or not pause_s > period_s:
+            raise ValueError(f"need 0 < period_s < pause_s, got {period_s} and {pause_s}")
+        self._limits, self._period_s = limits, period_s
+        self._tolerance, self._still, self._pause_s = tolerance, still, pause_s
+        self._start_tolerance = start_tolerance
+        self._middle = (limits.position_high + limits.position_low) / 2.0
+        self._half = (limits.position_high - limits.position_low) / 2.0
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget everything seen."""
+        self.findings = Findings()
+        self._positions: deque[Vector] = deque(maxlen=4)
+        self._velocities: deque[Vector] = deque(maxlen=3)
+        self._received_s: float | None = None
+
+    def see_position(
+        self, time_s: float, position: Vector, measured: Vector | None = None, velocity: Vector | None = None,
+        acceleration: Vector | None = None,
+    ) -> None:  # fmt: skip
+        """A commanded position [N] received at `time_s`, with what the message says of velocity and acceleration.
+
+        measured: where the arm is, to judge the beginning of a stream; None: that is not judged.
+        """
+        carried = [item for item in (velocity, acceleration) if item is not None]
+        if not self._begin(time_s, position, *carried):
+            return
+        if not self._positions and measured is not None:
+            self._judge(time_s, "start", position - measured, np.full(len(position), self._start_tolerance))
+        self._positions.append(position)
+        self._judge_position(time_s, position)
+        history = list(self._positions)
+        for order, quantity in enumerate(RATES, start=1):
+            if len(history) > order:
+                self._judge_rate(time_s, quantity, np.diff(history, order, axis=0)[-1] / self._period_s**order)
+        for quantity, value in (("velocity", velocity), ("acceleration", acceleration)):
+            if value is not None:
+                self._judge_rate(time_s, quantity, value)
+        moved = len(history) > 1 and self._moves((history[-1] - history[-2]) / self._period_s)
+        if moved or (velocity is not None and self._moves(velocity)):
+            self.findings.last_motion_s = time_s
+
+    def see_velocity(self, time_s: float, velocity: Vector) -> None:
+        """A commanded velocity [N] received at `time_s`."""
+        if not self._begin(time_s, velocity):
+            return
+        self._velocities.append(velocity)
+        history = list(self._velocities)
+        for order, quantity in enumerate(RATES):
+            if len(history) > order:
+                value = history[-1] if order == 0 else np.diff(history, order, axis=0)[-1] / self._period_s**order
+                self._judge_rate(time_s, quantity, value)
+        if self._moves(velocity):
+            self.findings.last_motion_s = time_s
+
+    def see_tail(self, time_s: float, position: Vector, velocity: Vector | None) -> None:
+        """A later point of a trajectory: it must be inside the limits too, though it is rarely reached."""
+        if np.isfinite(position).all() and position.shape == self._middle.shape:
+            self._judge_position(time_s, position)
+        if velocity is not None and np.isfinite(velocity).all() and velocity.shape == self._middle.shape:
+            self._judge_rate(time_s, "velocity", velocity)
+
+    def _begin(self, time_s: float, *vectors: Vector) -> bool:
+        """Count the command; False for one that is no command: of another size or not finite."""
+        self.findings.commands += 1
+        if self._received_s is not None and time_s - self._received_s > self._pause_s:
+            self._positions.clear()
+            self._velocities.clear()
+        self._received_s = time_s
+        if all(vector.shape == self._middle.shape and np.isfinite(vector).all() for vector in vectors):
+            return True
+        self.findings.refused += 1
+        return False
+
+    def _judge_position(self, time_s: float, position: Vector) -> None:
+        self._note_worst("position", np.abs(position - self._middle) / self._half)
+        outside = np.maximum(position - self._limits.position_high, self._limits.position_low - position)
+        limit = np.where(position > self._middle, self._limits.position_high, self._limits.position_low)
+        self._record(time_s, "position", outside > self._tolerance * self._half, position, limit)
+
+    def _judge_rate(self, time_s: float, quantity: str, value: Vector) -> None:
+        limit: Vector = getattr(self._limits, quantity)
+        self._note_worst(quantity, np.abs(value) / limit)
+        self._judge(time_s, quantity, value, limit * (1.0 + self._tolerance))
+
+    def _judge(self, time_s: float, quantity: str, value: Vector, limit: Vector) -> None:
+        self._record(time_s, quantity, np.abs(value) > limit, value, limit)
+
+    def _note_worst(self, quantity: str, shares: Vector) -> None:
+        self.findings.worst[quantity] = max(self.findings.worst[quantity], float(shares.max()))
+
+    def _record(self, time_s: float, quantity: str, broken: NDArray[np.bool_], value: Vector, limit: Vector) -> None:
+        for index in np.flatnonzero(broken):
+            self.findings.violation_count += 1
+            if len(self.findings.violations) < MAX_VIOLATIONS:
+                name = self._limits.names[index]
+                self.findings.violations.append(
+                    Violation(time_s, name, quantity, float(value[index]), float(limit[index]))
+                )
+
+    def _moves(self, velocity: Vector) -> bool:
+        return bool(np.abs(velocity).max() > self._still)
