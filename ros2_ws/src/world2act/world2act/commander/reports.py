@@ -1,0 +1,65 @@
+"""The safety filter's report as messages and as the node's condition."""
+
+from __future__ import annotations
+
+import time
+
+from world2act.commander.holds import Holds
+from world2act.conversions import ns_to_stamp, seconds_to_ns
+from world2act.health import DEGRADED, FAULT, Condition
+from world2act_core.safety import types as safety
+from world2act_interfaces.msg import SafetyFlag, SafetyStatus
+
+
+def safety_status(
+    report: safety.SafetyReport, stamp_ns: int, frame: str, others: tuple[safety.FlagReport, ...] = ()
+) -> SafetyStatus:
+    """The message; others: flags that are not the filter's own."""
+    message = SafetyStatus(
+        mode=int(report.mode),
+        speed_scale=float(report.speed_scale),
+        max_eef_speed=float(report.max_eef_speed),
+        clearance=float(report.clearance),
+        filter_seconds_max=float(report.filter_seconds_max),
+        flags=[_flag(flag) for flag in (*report.flags, *others)],
+    )
+    message.header.stamp = ns_to_stamp(stamp_ns)
+    message.header.frame_id = frame
+    return message
+
+
+def _flag(flag: safety.FlagReport) -> SafetyFlag:
+    return SafetyFlag(
+        name=flag.name,
+        level=int(flag.level),
+        reaction=str(flag.reaction),
+        active=flag.active,
+        latched=flag.latched,
+        count=flag.count,
+        last=ns_to_stamp(seconds_to_ns(flag.last_s)),
+        message=flag.message,
+    )
+
+
+def condition(flags: tuple[safety.FlagReport, ...]) -> Condition:
+    """What the node says about itself: the strictest flag that reacts now; OK when none does."""
+    reacting = [flag for flag in flags if flag.active or flag.latched]
+    if not reacting:
+        return Condition()
+    worst = max(reacting, key=lambda flag: flag.reaction.severity)
+    level = FAULT if worst.reaction.level is safety.Level.ERROR else DEGRADED
+    text = f"{worst.message}. After the cause is gone: `world2act clear`" if worst.latched else worst.message
+    return Condition(level, worst.name, text)
+
+
+def hold_flags(holds: Holds, at_work: bool) -> tuple[safety.FlagReport, ...]:
+    """What makes the arm hold beside the filter, as flags like the filter's."""
+    hold = holds.look(at_work)
+    if hold is None or not hold.name:
+        return ()
+    latched = hold.name in holds.latched
+    return (
+        safety.FlagReport(
+            hold.name, safety.Level.ERROR, safety.Reaction.HOLD, True, latched, 1, time.time(), hold.message
+        ),
+    )

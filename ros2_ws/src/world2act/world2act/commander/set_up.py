@@ -1,0 +1,128 @@
+"""What arm_commander is made of, from its parameters: profile, contract, path, safety filter."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from world2act.bundle_access import read_contract
+from world2act.commander.holds import Holds
+from world2act.commander.inputs import Inputs
+from world2act.commander.known_bundles import KnownBundles
+from world2act.driver.eef_pose import EefPoseSource
+from world2act.driver.emergency_stop import EmergencyStop
+from world2act.driver.joint_states import JointStateListener
+from world2act.errors import ConfigurationError
+from world2act.parameters import ParameterValues
+from world2act.peer_watch import PeerWatch
+from world2act_core.commanding.joint_path import JointPath, PathSettings
+from world2act_core.commanding.profiled_arm import ProfiledArm
+from world2act_core.commanding.safety_settings import safety_settings
+from world2act_core.contract import Contract, ContractError
+from world2act_core.files import sha256_file
+from world2act_core.manifest import MANIFEST_NAME, BundleError, read_manifest
+from world2act_core.motion import GoalResponse
+from world2act_core.robot.find import find_profile
+from world2act_core.robot.joint_reading import JointReader
+from world2act_core.robot.profile import ProfileError, RobotProfile
+from world2act_core.safety.filter import SafetyFilter
+from world2act_core.safety.types import SafetyReport
+
+
+@dataclass(frozen=True, eq=False)
+class ArmSetUp:
+    """Everything that does not change while the node lives."""
+
+    profile: RobotProfile
+    contract: Contract
+    arm: ProfiledArm
+    eef_pose: EefPoseSource
+    peers: frozenset[str]
+    peer_timeout_s: float
+    first_chunk_s: float
+    e_stop_heartbeat_s: float
+    bundle_hash: str
+    known: KnownBundles
+
+    def inputs(self, before: Inputs | None = None) -> Inputs:
+        """Nothing has been heard yet, but for the emergency stop's last word `before`."""
+        e_stop = EmergencyStop(self.e_stop_heartbeat_s) if before is None else before.e_stop
+        return Inputs(JointStateListener(JointReader(self.profile.joint_names)), e_stop)
+
+    def holds(self) -> Holds:
+        """Reasons to hold, none yet."""
+        return Holds(PeerWatch(sorted(self.peers), self.peer_timeout_s))
+
+    def remember_bundle(self, report: SafetyReport) -> None:
+        """The run is over: unless something had to stop the arm, the next one need not be slow."""
+        if self.bundle_hash and not any(flag.latched for flag in report.flags):
+            self.known.remember(self.profile.name, self.bundle_hash)
+
+
+def set_up(values: ParameterValues, lockstep: bool) -> ArmSetUp:
+    """Read and check everything. Raises ConfigurationError with what is wrong and what to do."""
+    if lockstep:
+        raise ConfigurationError(
+            "an arm with a robot profile moves in real time, lockstep is true",
+            "start the graph without lockstep, or without a robot profile",
+        )
+    contract = read_contract(values.text("bundle"))
+    profile, path = _profile_and_path(values, contract)
+    bundle_hash = _bundle_hash(values.text("bundle"))
+    known = KnownBundles()
+    first = values.text("reduced") == "first" and not known.knows(profile.name, bundle_hash)
+    try:
+        settings = safety_settings(
+            profile,
+            values.number("speed"),
+            reduced=first or values.text("reduced") == "always",
+            stale_observation_s=values.number("stale_observation"),
+            stale_chunk_s=values.number("stale_chunk"),
+            stale_state_s=values.number("stale_state"),
+        )
+        safety = SafetyFilter(profile.limits, settings, path.model)
+    except ValueError as error:
+        raise ConfigurationError(f"the safety filter cannot be set up: {error}", "correct the profile") from error
+    return ArmSetUp(
+        profile=profile,
+        contract=contract,
+        arm=ProfiledArm(path, safety),
+        eef_pose=EefPoseSource(path.model, profile.frames.base),
+        peers=frozenset(values.texts("peers")),
+        peer_timeout_s=values.number("peer_timeout"),
+        first_chunk_s=values.number("first_chunk"),
+        e_stop_heartbeat_s=values.number("e_stop_heartbeat"),
+        bundle_hash=bundle_hash,
+        known=known,
+    )
+
+
+def _profile_and_path(values: ParameterValues, contract: Contract) -> tuple[RobotProfile, JointPath]:
+    try:
+        profile = find_profile(values.text("robot"))
+    except ProfileError as error:
+        raise ConfigurationError(str(error), "see docs/how-to/your-own-arm.md") from error
+    if contract.robot not in profile.contract_robots:
+        raise ConfigurationError(
+            f"the bundle was made for the robot {contract.robot!r}, profile {profile.name} carries out bundles for "
+            f"{', '.join(profile.contract_robots)}",
+            "use a bundle of this robot; if the arm moves in the same way, add its name to the profile's contract_robots",
+        )
+    response = values.number("response")
+    settings = PathSettings(values.number("blend"), GoalResponse(response if response > 0 else math.inf))
+    try:
+        return profile, JointPath(contract, profile, settings)
+    except (ProfileError, ContractError) as error:
+        raise ConfigurationError(
+            f"profile {profile.name} and the bundle cannot be joined: {error}",
+            "a profile without a model needs a driver that takes arm_command: run arm_commander without a profile",
+        ) from error
+
+
+def _bundle_hash(folder: str) -> str:
+    try:
+        read_manifest(folder)
+        return sha256_file(Path(folder) / MANIFEST_NAME)
+    except (BundleError, OSError) as error:
+        raise ConfigurationError(f"the bundle {folder} has no usable manifest: {error}", "export it again") from error

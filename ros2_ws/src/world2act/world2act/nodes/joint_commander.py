@@ -1,0 +1,257 @@
+"""arm_commander for an arm with a robot profile: chunks -> smooth joint commands that never leave the limits."""
+
+from __future__ import annotations
+
+import sys
+import time
+from functools import partial
+from typing import Any, ClassVar
+
+from geometry_msgs.msg import PoseStamped
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool, Header, String
+
+from world2act import topics
+from world2act.base_node import ManagedNode
+from world2act.bundle_access import BUNDLE_PARAMETER
+from world2act.commander import parameters, reports
+from world2act.commander.holds import Holds
+from world2act.commander.inputs import Inputs, stamp_of_serialized
+from world2act.commander.set_up import ArmSetUp, set_up
+from world2act.conversions import ConversionError, chunk_from_message, ns_to_seconds, stamp_to_ns
+from world2act.driver.factory import open_driver
+from world2act.driver.robot_contract import robot_contract_message
+from world2act.health import DEGRADED, FAULT, Condition
+from world2act.parameters import Parameter
+from world2act.runner import run_node
+from world2act_core.chunks import ChunkError
+from world2act_core.commanding.profiled_arm import Step
+from world2act_core.robot.joint_motion import is_at_rest
+from world2act_core.safety.filter import NOTHING_FRESH
+from world2act_core.safety.types import SafetyMode
+from world2act_interfaces.msg import ActionChunk, NodeHealth, Observation, SafetyStatus, Skill
+from world2act_interfaces.srv import ClearFault, SetHold
+
+CHUNK_INVALID = "CHUNK_INVALID"
+WAITING = "WAITING_FOR_STATE"
+REST_PATIENCE_S = 2.0
+"""How long an arm may take to come to rest before its publishers are switched off; at the limits it takes far less."""
+
+
+class JointCommander(ManagedNode):
+    """Sends one command per period of the profile's `command_hz`; holds, smoothly and for a named reason, otherwise."""
+
+    PARAMETERS: ClassVar[tuple[Parameter, ...]] = (BUNDLE_PARAMETER, *parameters.JOINT_COMMANDER)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("arm_commander", **kwargs)
+
+    def setup(self) -> None:
+        """Read profile and bundle, say what the robot is, and subscribe."""
+        self._set_up: ArmSetUp = set_up(self.values, self.lockstep)
+        profile = self._set_up.profile
+        self.contract = self._set_up.contract
+        self._arm = self._set_up.arm
+        self._driver = open_driver(self, profile, self._arm.path.model)
+        self._status = self.publisher(SafetyStatus, topics.SAFETY_STATUS, topics.reliable())
+        self._poses = self.publisher(PoseStamped, topics.EEF_POSE, topics.reliable(5))
+        self._subscribe()
+        for kind, name, answer in (
+            (SetHold, topics.SET_HOLD, self._on_set_hold),
+            (ClearFault, topics.CLEAR_FAULT, self._on_clear),
+        ):
+            service = self.create_service(kind, name, answer)
+            self.own(partial(self.destroy_service, service))
+        # Not a managed publisher: vla_policy compares contracts while it is configured, before anyone is active.
+        contract = self.create_publisher(String, topics.ROBOT_CONTRACT, topics.latched())
+        self.own(lambda: self.destroy_publisher(contract))
+        contract.publish(robot_contract_message(profile, self.contract))
+        self.every(profile.period_s, self._period)
+        self.every(0.1, self._report_safety)
+
+    def _subscribe(self) -> None:
+        state = self._set_up.profile.state
+        self.listen(JointState, state.joint_states, self._on_joints, topics.newest(lockstep=False))
+        self.listen(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, topics.reliable())
+        self.listen(Skill, topics.SKILL, self._on_skill, topics.latched())
+        self.listen(Header, topics.HEARTBEAT, self._on_heartbeat, topics.heartbeat())
+        self.listen(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
+        if state.e_stop is not None:
+            self.listen(Bool, state.e_stop, self._on_e_stop, topics.latched(), always=True)
+        # Serialized: only the stamp is wanted, and the pictures behind it are large.
+        observation = self.create_subscription(
+            Observation, topics.OBSERVATION, self._on_observation, topics.newest(lockstep=False), raw=True
+        )
+        self.own(lambda: self.destroy_subscription(observation))
+        self._inputs: Inputs = self._set_up.inputs()
+
+    def start(self) -> None:
+        """Begin without a pose: the first joint states say where the arm is."""
+        self._inputs = self._set_up.inputs(self._inputs)
+        self._holds: Holds = self._set_up.holds()
+        self._holds.start()
+        self._driver.start()
+        self._begun = False
+        self._last_s = time.monotonic()
+        self._shown: tuple[SafetyMode, tuple[str, ...]] = (SafetyMode.HOLDING, ())
+        self._bad_start = ""
+
+    def safe_command(self) -> None:
+        """Come to rest inside the limits, then tell the arm to stay there."""
+        if not self._begun:
+            return
+        deadline_s = time.monotonic() + REST_PATIENCE_S
+        step = self._step("arm_commander is stopping")
+        while not is_at_rest(step.decision) and time.monotonic() < deadline_s:
+            time.sleep(self._set_up.profile.period_s)
+            step = self._step("arm_commander is stopping")
+        self._driver.stop(time.time_ns())
+        self._set_up.remember_bundle(self._arm.safety.status())
+
+    def _on_set_hold(self, request: SetHold.Request, response: SetHold.Response) -> SetHold.Response:
+        response.ok = self.active
+        if not self.active:
+            response.message = "arm_commander is not active: nothing moves; bring the graph up first"
+            return response
+        self._holds.ask((request.reason or "hold was asked for") if request.hold else "")
+        return response
+
+    def _on_clear(self, _: ClearFault.Request, response: ClearFault.Response) -> ClearFault.Response:
+        if not self.active or not self._begun:
+            response.ok = True
+            return response
+        result = self._arm.clear(self._inputs.situation(time.time_ns(), ""))
+        response.fault = ", ".join((*result.faults, *self._holds.latched))
+        left = [text for text in (result.message, self._holds.clear()) if text]
+        response.ok, response.message = not left, "; ".join(left)
+        # What was planned before belongs to the past.
+        self._arm.path.forget()
+        self._report_safety()
+        return response
+
+    def _on_e_stop(self, message: Bool) -> None:
+        self._inputs.e_stop.take(message, time.monotonic())
+        if self.active and message.data:
+            self._period()  # at once, not at the next beat of the timer
+
+    def _on_heartbeat(self, message: Header) -> None:
+        self._holds.heard(message.frame_id)
+
+    def _on_health(self, message: NodeHealth) -> None:
+        self._holds.health(message, self._set_up.peers)
+
+    def _on_observation(self, data: bytes) -> None:
+        self._inputs.observation_ns = max(stamp_of_serialized(data), self._inputs.observation_ns)
+
+    def _on_skill(self, message: Skill) -> None:
+        self._inputs.skill_active = bool(message.active)
+        if not message.active:
+            self.clear_condition(CHUNK_INVALID)
+
+    def _on_joints(self, message: JointState) -> None:
+        self.meters.tick("joint_states")
+        try:
+            reading = self._inputs.joints.take(message)
+        except ConversionError as error:
+            # Nothing was measured: the filter finds the state lost as soon as the last one is too old.
+            self.meters.count("joint states refused")
+            self.get_logger().warning(str(error), throttle_duration_sec=2.0)
+            return
+        if reading is None:
+            return
+        if not self._begun:
+            self._begin(reading.position)
+        if self._begun:
+            self._arm.measure(ns_to_seconds(reading.stamp_ns), reading.position)
+            self._poses.publish(self._set_up.eef_pose.message(reading))
+
+    def _begin(self, position: Any) -> None:
+        try:
+            self._arm.start(position)
+        except ValueError as error:
+            self._bad_start = str(error)
+            return
+        self._begun, self._bad_start = True, ""
+        self._last_s = time.monotonic()
+
+    def _on_chunk(self, message: ActionChunk) -> None:
+        self.meters.tick("chunk")
+        if not self._begun:
+            return
+        try:
+            chunk = chunk_from_message(message)
+            taken = self._arm.push(chunk)
+        except (ChunkError, ConversionError, ValueError) as error:
+            self.meters.count("refused chunks")
+            self.set_condition(Condition(FAULT, CHUNK_INVALID, f"a chunk was refused: {error}"))
+            return
+        if not taken:
+            self.meters.count("chunks not taken")
+            return
+        self._inputs.chunk_taken()
+        self.clear_condition(CHUNK_INVALID)
+        came_s = ns_to_seconds(time.time_ns() - stamp_to_ns(message.header.stamp)) - chunk.inference_s
+        self.meters.latency("camera stamp to chunk, without inference", max(0.0, came_s))
+        self.meters.latency("inference", chunk.inference_s)
+
+    def _period(self) -> None:
+        if not self._begun:
+            return
+        hold = self._holds.look(self._inputs.skill_active)
+        reason = hold.message if hold else "" if self._inputs.skill_active else "no skill is active"
+        if self._step(reason).decision.hold_reason not in ("", NOTHING_FRESH):
+            self._inputs.rested()
+
+    def _step(self, hold_reason: str) -> Step:
+        began_s = time.monotonic()
+        period_s, self._last_s = began_s - self._last_s, began_s
+        now_ns = time.time_ns()
+        situation = self._inputs.situation(now_ns, hold_reason)
+        expects_chunk = self._inputs.expects_chunk(self._set_up.first_chunk_s)
+        step = self._arm.step(situation, period_s, self._inputs.observation_age_s(now_ns), expects_chunk)
+        decision = step.decision
+        self._driver.send(decision, decision.gripper, situation.position, now_ns)
+        self.meters.tick("command")
+        self.meters.latency("period error", abs(period_s - self._set_up.profile.period_s))
+        self.meters.latency("command", time.monotonic() - began_s)
+        if decision.mode >= SafetyMode.HOLDING:
+            self.meters.count("holds")
+        shown = (decision.mode, tuple(event.name for event in decision.events))
+        if shown != self._shown and (shown[1] or shown[0] != self._shown[0]):
+            self._report_safety()
+        self._shown = shown
+        return step
+
+    def _report_safety(self) -> None:
+        if not self._begun:
+            return
+        report = self._arm.safety.status()
+        others = reports.hold_flags(self._holds, self._inputs.skill_active)
+        now_ns = time.time_ns()
+        self._status.publish(reports.safety_status(report, now_ns, self._set_up.profile.frames.base, others))
+        condition = reports.condition((*report.flags, *others))
+        if condition.level or self.condition.name not in (CHUNK_INVALID,):
+            self.set_condition(condition)
+
+    def refresh_condition(self) -> None:
+        """Say so when there is no pose to begin with."""
+        if self._begun:
+            return
+        if self._bad_start:
+            self.set_condition(Condition(FAULT, "START_REFUSED", self._bad_start))
+        else:
+            topic = self._set_up.profile.state.joint_states
+            text = f"no joint states on {topic} yet: is the arm's driver running? `world2act doctor --robot` tells more"
+            self.set_condition(Condition(DEGRADED, WAITING, text))
+
+
+PARAMETERS = JointCommander.PARAMETERS
+
+
+def main() -> int:
+    """Entry point of `joint_commander`."""
+    return run_node(JointCommander)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

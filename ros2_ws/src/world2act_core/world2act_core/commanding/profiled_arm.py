@@ -1,0 +1,64 @@
+"""One period of an arm with a profile: the joint path proposes, the safety filter decides."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from world2act_core.commanding.joint_path import JointPath, PathPoint
+from world2act_core.safety.filter import SafetyFilter
+from world2act_core.safety.types import ClearResult, MotionRequest, SafetyDecision, Situation, Vector
+from world2act_core.types import ActionChunk, EefPose
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What a period came to. point: what was asked of the filter; None when nothing was."""
+
+    decision: SafetyDecision
+    point: PathPoint | None
+
+
+class ProfiledArm:
+    """Joins path and filter so that there is no way around the filter. `start` first, then `step` once per period."""
+
+    def __init__(self, path: JointPath, safety: SafetyFilter) -> None:
+        self.path = path
+        self.safety = safety
+        self._gripper = -1.0
+
+    def start(self, position: Vector) -> None:
+        """The arm stands still at the measured `position` [N]; ValueError when it is far outside its limits."""
+        self.safety.start(position)
+        self.path.start(position)
+        self._gripper = -1.0
+
+    def measure(self, stamp_s: float, position: Vector) -> EefPose:
+        """The joints were measured at `position` [N]; returns where the end effector was."""
+        return self.path.measure(stamp_s, position)
+
+    def push(self, chunk: ActionChunk) -> bool:
+        """Take a chunk; False when it came too late, twice or out of order. Raises ChunkError when it is wrong."""
+        return self.path.push(chunk)
+
+    def step(self, situation: Situation, period_s: float, observation_age_s: float, expects_chunk: bool) -> Step:
+        """The command at the end of this period.
+
+        observation_age_s: of the newest one, inf before the first. expects_chunk: a period that no chunk covers is a
+        fault; otherwise the arm only waits for one.
+        """
+        point = None if situation.hold_reason else self.path.sample(situation.now_s, period_s)
+        decision = self.safety.step(self._request(point, observation_age_s, expects_chunk), situation, period_s)
+        follows = point is not None and not decision.hold_reason
+        self.path.commanded(decision.position, point if follows else None)
+        return Step(decision, point)
+
+    def clear(self, situation: Situation) -> ClearResult:
+        """End what is latched in the filter, if its causes are gone."""
+        return self.safety.clear(situation)
+
+    def _request(self, point: PathPoint | None, observation_age_s: float, expects_chunk: bool) -> MotionRequest:
+        if point is None:
+            return MotionRequest(None, self._gripper, observation_age_s, math.inf if expects_chunk else 0.0)
+        self._gripper = point.reference.gripper
+        return MotionRequest(point.joints.position, self._gripper, observation_age_s, point.reference.age_s)

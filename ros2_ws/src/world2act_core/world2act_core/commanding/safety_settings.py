@@ -1,0 +1,32 @@
+"""What a robot's profile says about safety, in the safety filter's words."""
+
+from __future__ import annotations
+
+from world2act_core.robot.profile import RobotProfile
+from world2act_core.safety.settings import KeepOut, SafetyBox, SafetySettings
+
+
+def safety_settings(
+    profile: RobotProfile, speed_scale: float = 1.0, reduced: bool = False, **thresholds: float
+) -> SafetySettings:
+    """Settings for the profile's arm.
+
+    Args:
+        speed_scale: share of the joints' and the end effector's speed, (0, 1].
+        reduced: the end effector's cap is the profile's `reduced_eef` (first run with a bundle).
+        thresholds: fields of SafetySettings in seconds, radians or metres that differ from their defaults.
+    Raises:
+        ValueError: a number makes no sense.
+    """
+    workspace = profile.workspace
+    cap = profile.speed.reduced_eef if reduced else profile.speed.max_eef
+    return SafetySettings.model_validate(
+        {
+            "speed_scale": speed_scale,
+            "max_eef_speed": max(cap * speed_scale, 1e-3),
+            "workspace": SafetyBox(low=workspace.low, high=workspace.high),
+            "keep_out": [KeepOut(name=box.name, low=box.low, high=box.high) for box in workspace.keep_out],
+            "clearance_margin_m": profile.collision.self_margin,
+            **thresholds,
+        }
+    )
