@@ -36,7 +36,7 @@ class ForwardVelocityCommand(ProfileModel):
     topic: Topic = Field(description="Topic of the velocities")
     position_gain: float = Field(
         default=2.0, ge=0, le=20,
-        description="Added velocity per position error between command and measurement [1/s]; keeps the arm from drifting",
+        description="Added velocity per position error between command and measurement [1/s], against drift",
     )  # fmt: skip
     message: ClassVar[str] = "std_msgs/msg/Float64MultiArray"
 
@@ -92,7 +92,7 @@ class GripperActionCommand(ProfileModel):
 
 
 class GripperInArmCommand(ProfileModel):
-    """The gripper travels with the arm: in ArmCommand, or as the last joint of the arm's own message."""
+    """The gripper's command travels inside ArmCommand; only with the arm's interface arm_command."""
 
     interface: Literal["with_arm"]
     message: ClassVar[str] = ""

@@ -1,4 +1,4 @@
-"""What the parts of a robot profile have in common: strict models, positions, boxes, topics, files beside the profile."""
+"""What the parts of a robot profile are made of: strict models, boxes, offsets, topics, files beside the profile."""
 
 from __future__ import annotations
 

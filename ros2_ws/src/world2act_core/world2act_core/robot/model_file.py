@@ -58,6 +58,8 @@ def build_model(profile: RobotProfile) -> mujoco.MjModel:
     try:
         spec = MjSpec.from_file(str(path))
         _keep_only_what_collides(spec)
+        # A link whose shapes were only to look at has no mass left, which MuJoCo refuses; kinematics need none.
+        spec.compiler.boundmass, spec.compiler.boundinertia = 1e-3, 1e-6
         _check_names(profile, wanted, spec)
         _set_limits(profile, wanted, spec)
         _add_tool_and_table(profile, wanted, spec)

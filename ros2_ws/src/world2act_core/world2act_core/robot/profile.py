@@ -78,6 +78,11 @@ class RobotProfile(ProfileModel):
                 f"command: {self.command.interface} needs joint commands, and those need a `model`: give one, or use "
                 f"interface arm_command with a driver that takes Cartesian targets"
             )
+        if self.gripper.command.interface == "with_arm" and self.command.interface != "arm_command":
+            raise ValueError(
+                f"gripper.command: with_arm needs command.interface arm_command; {self.command.interface} has no place for "
+                f"the gripper, so give it a topic or an action of its own"
+            )
         if self.model is not None and set(self.model.joints) != set(self.joint_names):
             different = sorted(set(self.model.joints) ^ set(self.joint_names))
             raise ValueError(
@@ -130,7 +135,7 @@ class RobotProfile(ProfileModel):
 
     @classmethod
     def from_text(cls, text: str, source: str = "robot profile", folder: Path | None = None) -> RobotProfile:
-        """Read YAML text; files it names are relative to `folder`. ProfileError names `source` and every wrong field."""
+        """Read YAML text; its files are relative to `folder`. ProfileError names `source` and every wrong field."""
         try:
             data = yaml.safe_load(text)
         except yaml.YAMLError as error:
