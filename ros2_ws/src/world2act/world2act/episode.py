@@ -53,9 +53,13 @@ class Episode:
     def step(self, target: ArmTarget) -> WorldObservation:
         """One control period towards `target`."""
         self.observation = self._world.step(target)
+        self.judge()
+        return self.observation
+
+    def judge(self) -> None:
+        """Look at the world after a control period; for worlds that somebody else moves."""
         self._judge.update()
         self.step_count += 1
-        return self.observation
 
     @property
     def skill_success(self) -> list[bool]:

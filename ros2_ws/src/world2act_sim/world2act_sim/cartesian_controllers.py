@@ -41,11 +41,15 @@ class TwistController(VelocityController):
 
     def advance(self, now_s: float, period_s: float) -> None:
         """Accelerate towards the joint velocities that give the twist."""
-        twist = np.zeros(6) if now_s - self._commanded_s > self._timeout_s else self._twist
+        timed_out = now_s - self._commanded_s > self._timeout_s
+        self.move(np.zeros(self.limits.size) if timed_out else self.joint_velocity(self._twist), period_s)
+
+    def joint_velocity(self, twist: Vector) -> Vector:
+        """Joint velocities [N] for a twist [6] along the axes of the controller's frame, where the reference is."""
         if self._frame == "end_effector":
             turn = Rotation.from_quat(self._kinematics.forward(self.position).quaternion)
             twist = np.concatenate([turn.apply(twist[:3]), turn.apply(twist[3:])])
-        self.move(joint_velocity(self._kinematics.jacobian(self.position), twist), period_s)
+        return joint_velocity(self._kinematics.jacobian(self.position), twist)
 
 
 class PoseController(VelocityController):
@@ -63,6 +67,10 @@ class PoseController(VelocityController):
     def go_to(self, target: EefPose) -> None:
         """Bring the end effector to `target`, base frame."""
         self._target = target
+
+    def pose_at(self, position: Vector) -> EefPose:
+        """Where the end effector is at joint positions [N], base frame."""
+        return self._kinematics.forward(position)
 
     def advance(self, now_s: float, period_s: float) -> None:
         """Approach the target."""

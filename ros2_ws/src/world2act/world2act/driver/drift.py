@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 
-LARGEST_SHARE = 0.005
-"""A correction changes by at most this share of the acceleration limit, and is at most this share of the speed limit:
-too little to matter beside the commanded motion, which may be at its limit."""
+SPEED_SHARE = 0.05
+ACCELERATION_SHARE = 0.1
+"""Of the limits, for the correction alone."""
 CLOSE = 5e-4
 """An error below this [rad or m] is not corrected at rest: hold ends with zeros, not with a tremor."""
 
@@ -17,14 +17,14 @@ CLOSE = 5e-4
 class DriftCorrection:
     """A slow velocity towards where the arm should be, added to the commanded one.
 
-    gain: velocity per error [1/s]; 0 switches it off. velocity, acceleration: limits [N]; the correction stays below
-    LARGEST_SHARE of them. period_s: time between two calls.
+    gain: velocity per error [1/s]; 0 switches it off. velocity, acceleration: limits [N]; the correction takes the shares
+    above of them. period_s: time between two calls.
     """
 
     def __init__(self, gain: float, velocity: Vector, acceleration: Vector, period_s: float) -> None:
-        self._gain = gain
-        self._largest = LARGEST_SHARE * velocity
-        self._change = LARGEST_SHARE * acceleration * period_s
+        self._gain, self._period_s = gain, period_s
+        self._largest = SPEED_SHARE * velocity
+        self._acceleration = ACCELERATION_SHARE * acceleration
         self.start()
 
     def start(self) -> None:
@@ -33,8 +33,11 @@ class DriftCorrection:
 
     def next(self, error: Vector, at_rest: bool) -> Vector:
         """The correction [N] of this period for an error [N]: where the arm should be minus where it is."""
-        wanted = np.clip(self._gain * error, -self._largest, self._largest)
+        # No faster than it can still stop, or it would swing around the goal.
+        largest = np.minimum(self._largest, np.sqrt(self._acceleration * np.abs(error)))
+        wanted = np.clip(self._gain * error, -largest, largest)
         if at_rest:
             wanted = np.where(np.abs(error) < CLOSE, 0.0, wanted)
-        self._value = self._value + np.clip(wanted - self._value, -self._change, self._change)
+        change = self._acceleration * self._period_s
+        self._value = self._value + np.clip(wanted - self._value, -change, change)
         return self._value.copy()

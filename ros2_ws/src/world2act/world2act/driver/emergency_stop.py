@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool
+
+from world2act import topics
 
 
 class EmergencyStop:
@@ -41,3 +47,14 @@ class EmergencyStop:
     def pressed(self, now_s: float) -> bool:
         """Whether the arm must stop at `now_s`."""
         return bool(self.reason(now_s))
+
+
+def listen_to_emergency_stop(node: Any, topic: str, callback: Callable[[Bool], None]) -> None:
+    """Subscribe to an e-stop topic in every state of `node` (a ManagedNode), whatever its publisher's QoS.
+
+    A subscription that wants the last value of before only matches publishers that keep it, so there are two: one for
+    those, one that takes what comes from anybody. The same message may therefore come twice.
+    """
+    anybody = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
+    for quality in (topics.latched(), anybody):
+        node.listen(Bool, topic, callback, quality, always=True)

@@ -28,8 +28,7 @@ def open_driver(node: Any, profile: RobotProfile, model: ArmModel) -> ArmDriver:
     """
     adapter = make_adapter(profile, model)
     gripper = _gripper(node, profile)
-    # A command is worth nothing once the next one is there: keep one.
-    publisher = node.publisher(adapter.message_type, adapter.topic, topics.reliable(1))
+    publisher = node.publisher(adapter.message_type, adapter.topic, topics.reliable())
     return ArmDriver(adapter, publisher, gripper, silent_at_rest=profile.hold.at_rest == "silent")
 
 

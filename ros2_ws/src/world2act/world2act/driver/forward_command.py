@@ -43,16 +43,22 @@ class ForwardVelocityAdapter(CommandAdapter):
 
     def __init__(self, topic: str, limits: JointLimits, period_s: float, position_gain: float) -> None:
         self._drift = DriftCorrection(position_gain, limits.velocity, limits.acceleration, period_s)
+        self._largest, self._change = limits.velocity, limits.acceleration * period_s
         super().__init__(topic)
 
     def start(self) -> None:
-        """Begin without a correction."""
+        """Begin at rest."""
         self._drift.start()
+        self._sent = np.zeros_like(self._largest)
 
     def message(self, motion: JointMotion, gripper: float, measured: Vector | None, stamp_ns: int) -> Float64MultiArray:
         """The velocities of this period."""
         error = np.zeros_like(motion.position) if measured is None else motion.position - measured
-        return numbers(motion.velocity + self._drift.next(error, is_at_rest(motion)))
+        wanted = motion.velocity + self._drift.next(error, is_at_rest(motion))
+        # The motion alone is inside the limits; with the correction it must be as well.
+        wanted = np.clip(wanted, -self._largest, self._largest)
+        self._sent = self._sent + np.clip(wanted - self._sent, -self._change, self._change)
+        return numbers(self._sent)
 
     def last_message(self, last: JointMotion, gripper: float, stamp_ns: int) -> Float64MultiArray:
         """Zeros."""

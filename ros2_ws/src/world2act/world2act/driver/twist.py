@@ -19,7 +19,7 @@ Vector = NDArray[np.float64]
 
 DRIFT_SPEED = np.array([0.5, 0.5, 0.5, 2.0, 2.0, 2.0])
 DRIFT_ACCELERATION = np.array([2.0, 2.0, 2.0, 10.0, 10.0, 10.0])
-"""What the share of a drift correction is of: m/s over rad/s, m/s^2 over rad/s^2."""
+"""What the shares of a drift correction are of: m/s over rad/s, m/s^2 over rad/s^2."""
 POSITION_GAIN = 2.0
 
 

@@ -29,14 +29,21 @@ from world2act.conversions import (
     stamped_pose_to_message,
 )
 from world2act.episode import Episode, EpisodeError, EpisodeRequest
-from world2act.errors import ConfigurationError
+from world2act.episode_messages import episode_request, reset_answer, status_message
 from world2act.health import DEGRADED, Condition
 from world2act.parameters import Parameter
 from world2act.runner import run_node
+from world2act.simulation.world_setup import (
+    FIXTURES_PARAMETER,
+    IMAGE_SIZE,
+    ROBOT,
+    SEED,
+    wanted_fixtures,
+    world_not_built,
+)
 from world2act_core.types import ArmTarget
 from world2act_interfaces.msg import ArmCommand, EpisodeStatus
 from world2act_interfaces.srv import ResetEpisode
-from world2act_sim.fixtures import FIXTURES, FixtureName
 from world2act_sim.world import TabletopWorld, WorldConfig, WorldObservation
 
 FINGERS = ("finger_joint1", "finger_joint2")
@@ -48,13 +55,11 @@ class SimBridge(ManagedNode):
     """Owns the world. The renderer belongs to the thread that made it, so everything here is in the executor's."""
 
     PARAMETERS: ClassVar[tuple[Parameter, ...]] = (
-        Parameter("robot", "Panda", "The arm, by robosuite's name"),
+        ROBOT,
         Parameter("render", "fast", "How pictures are drawn", choices=("fast", "stock")),
-        Parameter("image_size", 128, "Side of the square pictures", "px", 16, 1024),
-        Parameter(
-            "fixtures", "", "What is fixed to the table besides bin and plate: drawer, button, or both (by a space)"
-        ),
-        Parameter("seed", 0, "Seed of the episode that is there at the start", "", 0, 2**31 - 1),
+        IMAGE_SIZE,
+        FIXTURES_PARAMETER,
+        SEED,
         Parameter(
             "command_timeout", 0.35, "An older command is not obeyed, the arm holds (real time)", "s", 0.05, 10.0
         ),
@@ -71,16 +76,13 @@ class SimBridge(ManagedNode):
         robot = self.values.text("robot")
         config = WorldConfig(
             robot=robot, image_size=self.values.integer("image_size"), render=self._render_mode(),
-            fixtures=self._fixtures(),
+            fixtures=wanted_fixtures(self.values),
         )  # fmt: skip
         try:
             self.world = TabletopWorld(config)
             self.world.observe()
         except Exception as error:
-            raise ConfigurationError(
-                f"the simulated world with robot {robot!r} cannot be built: {type(error).__name__}: {error}",
-                "run `world2act doctor`; for rendering on a machine without a display set MUJOCO_GL=egl or osmesa",
-            ) from error
+            raise world_not_built(robot, error) from error
         contract = self.world.contract
         self._period_ns = seconds_to_ns(1.0 / contract.control_hz)
         self._tick_ns = 0
@@ -101,15 +103,6 @@ class SimBridge(ManagedNode):
         publisher = self.create_publisher(String, topics.ROBOT_CONTRACT, topics.latched())
         self.own(lambda: self.destroy_publisher(publisher))
         publisher.publish(String(data=contract.to_text()))
-
-    def _fixtures(self) -> tuple[FixtureName, ...]:
-        asked = self.values.text("fixtures").split()
-        unknown = [name for name in asked if name not in FIXTURES]
-        if unknown:
-            raise ConfigurationError(
-                f"parameter fixtures names {unknown[0]!r}", f"use some of: {', '.join(FIXTURES)}, separated by a space"
-            )
-        return tuple(name for name in FIXTURES if name in asked)
 
     def _render_mode(self) -> Any:
         return self.values.text("render")
@@ -139,21 +132,12 @@ class SimBridge(ManagedNode):
         if not self.active:
             response.message = "sim_bridge is not active: bring the graph up first (`world2act up sim`)"
             return response
-        wanted = EpisodeRequest(
-            int(request.seed), request.instruction, request.task_kind, request.split or "seen", tuple(request.objects)
-        )
         try:
-            self._begin(wanted)
+            self._begin(episode_request(request))
         except (EpisodeError, ValueError, KeyError) as error:
             response.message = f"nothing was changed: {error}"
             return response
-        task = self.episode.task
-        response.ok = True
-        response.instruction = task.instruction
-        response.skill_prompts = [skill.prompt for skill in task.skills]
-        response.objects = sorted(self.world.object_positions())
-        response.sim_time = ns_to_stamp(self._reset_ns)
-        return response
+        return reset_answer(response, self.episode, self.world, self._reset_ns)
 
     def _on_command(self, message: ArmCommand) -> None:
         try:
@@ -208,20 +192,10 @@ class SimBridge(ManagedNode):
         )
         for name, picture in seen.images.items():
             self._images[name].publish(image_to_message(picture, stamp, name))
-        self._status.publish(self._status_message(stamp))
+        self._status.publish(status_message(self.episode, stamp))
         if self._clock is not None:
             self._clock.publish(Clock(clock=ns_to_stamp(stamp)))
         self.meters.tick("tick")
-
-    def _status_message(self, stamp_ns: int) -> EpisodeStatus:
-        episode = self.episode
-        message = EpisodeStatus(
-            seed=episode.request.seed, split=episode.request.split, instruction=episode.task.instruction,
-            skill_prompts=[skill.prompt for skill in episode.task.skills], skill_success=episode.skill_success,
-            success=episode.success, step_count=episode.step_count, done=episode.success,
-        )  # fmt: skip
-        message.header.stamp = ns_to_stamp(stamp_ns)
-        return message
 
 
 PARAMETERS = SimBridge.PARAMETERS

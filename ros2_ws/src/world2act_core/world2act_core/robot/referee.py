@@ -37,6 +37,7 @@ class Findings:
     worst: for position, velocity, acceleration and jerk the largest share of a joint's limit; 1 is at the limit (a
     position's share is counted from the middle of its range). violation_count goes on when `violations`, the first
     MAX_VIOLATIONS, is full. last_motion_s: when the last command that moved the arm was received; None: none did.
+    restarts: how often a stream began anew at the arm's measured position. refused: not finite or of another size.
     """
 
     commands: int = 0
@@ -44,6 +45,7 @@ class Findings:
     violation_count: int = 0
     violations: list[Violation] = field(default_factory=list)
     last_motion_s: float | None = None
+    restarts: int = 0
     refused: int = 0
 
 
@@ -52,22 +54,24 @@ class CommandReferee:
 
     Times of arrival jitter, and differences over jittered times would find what nobody commanded: velocities,
     accelerations and jerks are differences of consecutive commands over the nominal period. After `pause_s` without a
-    command the next one begins a new stream; it must be where the arm is, or it is a jump ("start").
+    command the next one begins a new stream; it must be where the arm is, or it is a jump ("start"). A sender that has
+    been at rest may also begin anew where the arm is, as after a cleared fault.
 
     Args:
         limits: of the arm. period_s: nominal time between commands. tolerance: share of a limit that is forgiven.
         still: a joint velocity below this is no motion [rad/s]. start_tolerance: of a new stream's beginning [rad].
+        rest_s: after so long without motion a sender may begin anew.
     """
 
     def __init__(
         self, limits: JointLimits, period_s: float, tolerance: float = 0.01, still: float = 1e-3, pause_s: float = 0.5,
-        start_tolerance: float = 0.05,
+        start_tolerance: float = 0.05, rest_s: float = 0.1,
     ) -> None:  # fmt: skip
         if not period_s > 0 or not pause_s > period_s:
             raise ValueError(f"need 0 < period_s < pause_s, got {period_s} and {pause_s}")
         self._limits, self._period_s = limits, period_s
         self._tolerance, self._still, self._pause_s = tolerance, still, pause_s
-        self._start_tolerance = start_tolerance
+        self._start_tolerance, self._rest_s = start_tolerance, rest_s
         self._middle = (limits.position_high + limits.position_low) / 2.0
         self._half = (limits.position_high - limits.position_low) / 2.0
         self.restart()
@@ -75,6 +79,10 @@ class CommandReferee:
     def restart(self) -> None:
         """Forget everything seen."""
         self.findings = Findings()
+        self.new_stream()
+
+    def new_stream(self) -> None:
+        """The next command has nothing to do with those before."""
         self._positions: deque[Vector] = deque(maxlen=4)
         self._velocities: deque[Vector] = deque(maxlen=3)
         self._received_s: float | None = None
@@ -90,6 +98,9 @@ class CommandReferee:
         carried = [item for item in (velocity, acceleration) if item is not None]
         if not self._begin(time_s, position, *carried):
             return
+        if measured is not None and self._begins_anew(time_s, position, measured):
+            self.findings.restarts += 1
+            self._positions.clear()
         if not self._positions and measured is not None:
             self._judge(time_s, "start", position - measured, np.full(len(position), self._start_tolerance))
         self._positions.append(position)
@@ -118,6 +129,14 @@ class CommandReferee:
         if self._moves(velocity):
             self.findings.last_motion_s = time_s
 
+    def _begins_anew(self, time_s: float, position: Vector, measured: Vector) -> bool:
+        moved_s = self.findings.last_motion_s
+        if not self._positions or (moved_s is not None and time_s - moved_s < self._rest_s):
+            return False
+        before, now = np.abs(self._positions[-1] - measured).max(), np.abs(position - measured).max()
+        jumps = (np.abs(position - self._positions[-1]) > self._limits.velocity * self._period_s).any()
+        return bool(jumps and now < min(before, self._start_tolerance))
+
     def see_tail(self, time_s: float, position: Vector, velocity: Vector | None) -> None:
         """A later point of a trajectory: it must be inside the limits too, though it is rarely reached."""
         if np.isfinite(position).all() and position.shape == self._middle.shape:
@@ -129,8 +148,7 @@ class CommandReferee:
         """Count the command; False for one that is no command: of another size or not finite."""
         self.findings.commands += 1
         if self._received_s is not None and time_s - self._received_s > self._pause_s:
-            self._positions.clear()
-            self._velocities.clear()
+            self.new_stream()
         self._received_s = time_s
         if all(vector.shape == self._middle.shape and np.isfinite(vector).all() for vector in vectors):
             return True
