@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -36,7 +37,7 @@ class RtspCamera:
         self._closed.set()
         for end in (self._client, self._server):
             if end is not None:
-                end.close() if end is self._server else _hang_up(end)
+                _hang_up(end)
         for thread in self._threads:
             thread.join(5.0)
 
@@ -124,8 +125,6 @@ def _request(lines) -> tuple[str, str] | None:
 
 
 def _hang_up(client: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         client.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     client.close()

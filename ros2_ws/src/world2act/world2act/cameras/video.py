@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -73,10 +72,6 @@ def _open(av: Any, uri: CameraUri) -> Any:
 
 def _reason(error: Exception) -> str:
     # av's texts repeat the address, which may hold a password.
-    return os.strerror(error.errno) if isinstance(error, OSError) and (error.errno or 0) > 0 else _own_words(error)
-
-
-def _own_words(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 

@@ -16,7 +16,7 @@ class EncodingError(ValueError):
 
 @dataclass(frozen=True)
 class _Format:
-    """channels of a pixel, bytes of a channel, as they lie in memory; code: cv2's conversion to RGB, if it needs one."""
+    """How a pixel lies in memory: channels, and bytes of each. code: cv2's conversion to RGB, if it needs one."""
 
     channels: int
     code: int | None = None
@@ -65,8 +65,8 @@ def rgb_from_raw(data: ImageArray, encoding: str, height: int, width: int, step:
         raise EncodingError(f"{encoding} needs an even width, got {width}")
     rows = data.reshape(height, step)[:, :row]
     if layout.bytes == 2:
-        rows = np.ascontiguousarray(rows).view(">u2" if big_endian else "<u2") >> 8
-    pixels = rows.astype(np.uint8, copy=False).reshape(height, width, layout.channels)
+        rows = rows[:, 0 if big_endian else 1 :: 2]  # the upper byte is the picture in 8 bits
+    pixels = rows.reshape(height, width, layout.channels)
     if layout.code is None:
         return pixels
     return np.asarray(cv2.cvtColor(pixels, layout.code), dtype=np.uint8)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import yaml
 from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ValidationError
 
+from world2act_core.contract import describe_validation_error
 from world2act_core.types import ImageArray
 
 FloatMatrix = NDArray[np.float64]
@@ -81,29 +82,35 @@ def _matrix(values: ArrayLike, size: int, what: str, source: str) -> FloatMatrix
     return found
 
 
+class _Matrix(BaseModel):
+    data: tuple[float, ...]
+
+
+class _CalibrationFile(BaseModel):
+    """The fields that are used of a file of camera_calibration; it has more."""
+
+    image_width: int
+    image_height: int
+    distortion_model: str
+    camera_matrix: _Matrix
+    distortion_coefficients: _Matrix
+    rectification_matrix: _Matrix = _Matrix(data=(0.0,) * 9)
+    projection_matrix: _Matrix = _Matrix(data=(0.0,) * 12)
+
+
 def read_lens(path: str | Path) -> Lens:
     """A lens from the YAML file that camera_calibration writes. Raises LensError naming the file and the field."""
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        file = _CalibrationFile.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LensError(f"cannot read calibration {path}: {error}") from error
-    if not isinstance(data, dict):
-        raise LensError(f"calibration {path}: expected a mapping of fields, got {type(data).__name__}")
-    try:
-        size = int(data["image_width"]), int(data["image_height"])
-        return make_lens(
-            size, str(data["distortion_model"]), data["camera_matrix"]["data"],
-            data["distortion_coefficients"]["data"], _optional(data, "rectification_matrix", 9),
-            _optional(data, "projection_matrix", 12), f"calibration {path}",
-        )  # fmt: skip
-    except KeyError as error:
-        raise LensError(f"calibration {path} has no field {error}: is it one of camera_calibration's?") from error
-    except TypeError as error:
-        raise LensError(f"calibration {path}: {error}: is it one of camera_calibration's?") from error
-
-
-def _optional(data: dict[str, Any], name: str, size: int) -> Any:
-    return data[name]["data"] if name in data else np.zeros(size)
+    except ValidationError as error:
+        raise LensError(f"calibration {path}: {describe_validation_error(error)}") from error
+    return make_lens(
+        (file.image_width, file.image_height), file.distortion_model, file.camera_matrix.data,
+        file.distortion_coefficients.data, file.rectification_matrix.data, file.projection_matrix.data,
+        f"calibration {path}",
+    )  # fmt: skip
 
 
 class Rectifier:
