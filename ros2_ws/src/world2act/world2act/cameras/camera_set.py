@@ -51,13 +51,13 @@ PARAMETERS = (
 class CameraSet:
     """The cameras by name.
 
-    accept: called with (name, picture) for each picture that may be used. changed: called with a camera's name when its
-    fault begins, becomes another one, or is over.
+    accept: called with (name, picture) for each picture that may be used. changed: called when the fault of one of them
+    begins, becomes another one, or is over.
     """
 
     def __init__(
         self, node: ManagedNode, settings: Mapping[str, CameraSetting], meters: NotedMeters,
-        accept: Callable[[str, Picture], None], changed: Callable[[str], None],
+        accept: Callable[[str, Picture], None], changed: Callable[[], None],
     ) -> None:  # fmt: skip
         self._values = node.values
         self._meters = meters

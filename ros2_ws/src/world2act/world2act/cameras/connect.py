@@ -29,7 +29,7 @@ class CameraConnection:
             )
             node.listen(kind, uri.target, take, topics.newest(False))
             return
-        guard = node.create_guard_condition(self._on_frame)
+        guard = node.create_guard_condition(self._on_news)
         node.own(lambda: node.destroy_guard_condition(guard))
         self._reader = DeviceReader(uri, guard.trigger, longest_wait_s)
         node.own(self._reader.stop)
@@ -48,7 +48,11 @@ class CameraConnection:
         stamps = self._reader.stamps if self._reader else uri.stamp
         return f"{uri.shown}, stamps: {stamps}"
 
-    def _on_frame(self) -> None:
+    def _on_news(self) -> None:
         frame = self._reader.take() if self._reader else None
-        if frame is not None and self._node.active:
+        if not self._node.active:
+            return
+        if frame is not None:
             self._feed.take(Picture(frame.image, frame.stamp_ns))
+        else:
+            self._node.refresh_condition()

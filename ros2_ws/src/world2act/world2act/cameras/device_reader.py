@@ -28,13 +28,13 @@ class DeviceFrame:
 class DeviceReader:
     """Keeps the newest frame of a V4L2, RTSP or file source until `take` asks for it.
 
-    on_frame: called in the reader's thread after each frame; must return at once. longest_wait_s: between attempts to
+    on_news: called in the reader's thread after each frame and problem; must return at once. longest_wait_s: between attempts to
     open a device that is away; the first is after 0.25 s, then twice as long each time.
     """
 
-    def __init__(self, uri: CameraUri, on_frame: Callable[[], None], longest_wait_s: float = 5.0) -> None:
+    def __init__(self, uri: CameraUri, on_news: Callable[[], None], longest_wait_s: float = 5.0) -> None:
         self._uri = uri
-        self._on_frame = on_frame
+        self._on_news = on_news
         self._longest_wait_s = longest_wait_s
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -60,7 +60,7 @@ class DeviceReader:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread, at once unless the device itself is stuck; `on_frame` is not called any more."""
+        """End the thread, at once unless the device itself is stuck; `on_news` is not called any more."""
         with self._lock:
             self._stopping.set()
         self._thread.join(JOIN_S)
@@ -79,11 +79,11 @@ class DeviceReader:
                     wait_s = FIRST_WAIT_S
                     if self._uri.options.get("loop") == "1":
                         continue
-                self._problem = f"{self._uri.shown} has ended"
+                self._fail(f"{self._uri.shown} has ended")
             except VideoError as error:
-                self._problem = str(error)
+                self._fail(str(error))
             except Exception as error:  # whatever a broken stream breaks: the thread must go on trying
-                self._problem = f"{self._uri.shown} failed: {type(error).__name__}: {error}"
+                self._fail(f"{self._uri.shown} failed: {type(error).__name__}: {error}")
             self._stopping.wait(wait_s)
             wait_s = min(2 * wait_s, self._longest_wait_s)
 
@@ -114,7 +114,13 @@ class DeviceReader:
             self.overwritten += self._newest is not None
             self._newest = DeviceFrame(frame.image, stamp_ns - round(self._uri.delay_s * 1e9))
             self._problem = ""
-            self._on_frame()
+            self._on_news()
+
+    def _fail(self, problem: str) -> None:
+        with self._lock:
+            if not self._stopping.is_set() and problem != self._problem:
+                self._problem = problem
+                self._on_news()
 
     def _file_identity(self) -> tuple[int, int] | None:
         if self._uri.scheme != "file" or not Path(self._uri.target).is_file():

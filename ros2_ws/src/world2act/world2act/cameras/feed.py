@@ -10,7 +10,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from world2act.cameras.settings import CameraSetting
-from world2act.conversions import ConversionError, image_to_message, stamp_to_ns
+from world2act.conversions import ConversionError, image_to_message, ns_to_stamp, stamp_to_ns
 from world2act.meters import Meters
 from world2act_core.cameras.encodings import EncodingError, rgb_from_compressed, rgb_from_raw
 from world2act_core.cameras.faults import INVALID, SILENT, UNCALIBRATED, WRONG_SIZE, Finding
@@ -38,14 +38,14 @@ class FeedLinks:
     """What the feeds of one node share.
 
     hands: where the hand was. now_ns: the clock that stamps are compared with. accept: called with (name, picture) for
-    each picture that may be used. changed: called with the camera's name when its finding gets another name.
+    each picture that may be used. changed: called when a camera's finding gets another name.
     """
 
     hands: HandLog
     meters: Meters
     now_ns: Callable[[], int]
     accept: Callable[[str, Picture], None]
-    changed: Callable[[str], None]
+    changed: Callable[[], None]
 
 
 class CameraFeed:
@@ -126,7 +126,7 @@ class CameraFeed:
         name = self.finding.name if self.finding else ""
         if name != self._noticed:
             self._noticed = name
-            self._links.changed(self.name)
+            self._links.changed()
 
     def message(self, picture: Picture) -> Image:
         """What is published of a picture: rectified, cropped, rgb8; the driver's own message where that is the same.
@@ -135,6 +135,7 @@ class CameraFeed:
         """
         crop = self.setting.uri.crop
         if self._rectifier is None and crop is None and picture.message is not None:
+            picture.message.header.stamp = ns_to_stamp(picture.stamp_ns)  # it may not be the driver's
             return picture.message
         try:
             image = self._rectifier.apply(picture.image) if self._rectifier else picture.image

@@ -36,9 +36,10 @@ def video_frames(uri: CameraUri, sleep: Callable[[float], object]) -> Iterator[V
     """
     import av  # here, because robots whose cameras are topics need none of it
 
+    errors = (av.error.FFmpegError, OSError, ValueError)
     try:
         container = _open(av, uri)
-    except (OSError, ValueError) as error:  # av's own errors are OSErrors or ValueErrors
+    except errors as error:
         raise VideoError(f"cannot open {uri.shown}: {_reason(error)}") from error
     with container:
         if not container.streams.video:
@@ -53,7 +54,7 @@ def video_frames(uri: CameraUri, sleep: Callable[[float], object]) -> Iterator[V
                 if pace is not None and device_ns is not None:
                     pace.wait_for(device_ns)
                 yield VideoFrame(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8), device_ns)
-        except (OSError, ValueError) as error:
+        except errors as error:
             raise VideoError(f"{uri.shown} failed: {_reason(error)}") from error
 
 

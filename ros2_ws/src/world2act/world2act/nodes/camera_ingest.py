@@ -136,9 +136,7 @@ class CameraIngest(ManagedNode):
     def _take_picture(self, camera: str, picture: Picture) -> None:
         self._push(camera, picture.stamp_ns, picture)
 
-    def _camera_changed(self, camera: str) -> None:
-        # What it sent before its fault was noticed may have been bad already.
-        self._synchronizer.forget(camera)
+    def _camera_changed(self) -> None:
         self.refresh_condition()
 
     def _push(self, name: str, stamp_ns: int, value: Any) -> None:
@@ -203,6 +201,9 @@ class CameraIngest(ManagedNode):
     def _camera_condition(self, waited: bool) -> Condition | None:
         assert self._camera_set is not None
         findings = self._camera_set.findings(self._timeout_s if waited else math.inf)
+        for camera in findings:
+            # What it sent before its fault was noticed may have been bad already.
+            self._synchronizer.forget(camera)
         return self._camera_set.condition(findings) if findings else None
 
     def _a_state_is_silent(self) -> bool:
