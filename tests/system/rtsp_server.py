@@ -21,7 +21,7 @@ CODEC = {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "repeat-he
 
 
 class RtspCamera:
-    """Listens on 127.0.0.1; picture number n is grey with the value 40 + n % 100."""
+    """Listens on 127.0.0.1; picture number n is grey with the value 40 + n % 200."""
 
     def __init__(self, port: int = 0) -> None:
         self._server = socket.create_server(("127.0.0.1", port))
@@ -89,7 +89,7 @@ class RtspCamera:
 
 
 def _send(muxer, stream, number: int, began: float, packets: socket.socket, client: socket.socket) -> bool:
-    picture = np.full((48, 64, 3), 40 + number % 100, np.uint8)
+    picture = np.full((48, 64, 3), 40 + number % 200, np.uint8)
     frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p")
     frame.pts, frame.time_base = round((time.monotonic() - began) * 1000), MILLISECOND
     for packet in stream.encode(frame):

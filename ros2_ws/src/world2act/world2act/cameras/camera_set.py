@@ -98,6 +98,7 @@ class CameraSet:
             connection = self._connections[name]
             finding = connection.finding or feed.silent(timeout_s) or feed.finding
             self._meters.note(f"{name} source", connection.shown)
+            self._meters.note(f"{name} frames overwritten", str(connection.overwritten))
             self._meters.note(f"{name} state", f"{finding.name}: {finding.text}" if finding else "OK")
             if finding:
                 found[name] = finding

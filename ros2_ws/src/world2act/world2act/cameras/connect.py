@@ -48,6 +48,11 @@ class CameraConnection:
         stamps = self._reader.stamps if self._reader else uri.stamp
         return f"{uri.shown}, stamps: {stamps}"
 
+    @property
+    def overwritten(self) -> int:
+        """Frames of a device that a newer one replaced before there was time for them."""
+        return self._reader.overwritten if self._reader else 0
+
     def _on_news(self) -> None:
         frame = self._reader.take() if self._reader else None
         if not self._node.active:

@@ -28,8 +28,8 @@ class DeviceFrame:
 class DeviceReader:
     """Keeps the newest frame of a V4L2, RTSP or file source until `take` asks for it.
 
-    on_news: called in the reader's thread after each frame and problem; must return at once. longest_wait_s: between attempts to
-    open a device that is away; the first is after 0.25 s, then twice as long each time.
+    on_news: called in the reader's thread after each frame and each new problem; must return at once. longest_wait_s:
+    between attempts to open a device that is away; the first is after 0.25 s, then twice as long each time.
     """
 
     def __init__(self, uri: CameraUri, on_news: Callable[[], None], longest_wait_s: float = 5.0) -> None:
