@@ -60,6 +60,32 @@ def test_one_silent_camera_silences_all() -> None:
     assert feed(sync, *(("a", ms) for ms in range(33, 1000, 33))) == []
 
 
+def test_a_slow_link_still_finds_pictures_of_its_instant() -> None:
+    """Camera b's pictures are 200 ms on their way, a's 20 ms; both are taken every 33 ms, b 10 ms after a."""
+    taken = range(0, 2000, 33)
+    arrivals = sorted([(ms + 20, "a", ms) for ms in taken] + [(ms + 210, "b", ms + 10) for ms in taken])
+    inputs = [(name, stamp) for arrival, name, stamp in arrivals if arrival < 2000]
+    newest_only = StampSynchronizer(["a", "b"], ["s"], max_skew_ns=30 * MS)
+    with_window = StampSynchronizer(
+        ["a", "b"], ["s"], max_skew_ns=30 * MS, picture_window_ns=300 * MS, state_history=99
+    )
+    for sync in (newest_only, with_window):
+        for ms in taken:
+            sync.push("s", ms * MS, ms)
+    assert feed(newest_only, *inputs) == []
+    matches = feed(with_window, *inputs)
+    assert len(matches) > 50 and all(skew == 10 for _, skew in matches)
+    assert [stamp for stamp, _ in matches] == sorted({stamp for stamp, _ in matches}), "each picture is used once"
+
+
+def test_the_window_is_bounded_and_can_be_emptied() -> None:
+    sync = StampSynchronizer(["a", "b"], ["s"], max_skew_ns=10 * MS, picture_window_ns=100 * MS)
+    assert feed(sync, ("s", 500), *(("a", ms) for ms in range(0, 501, 10))) == []
+    assert sync.dropped == 40, "fifty-one came, those of the last 100 ms are kept"
+    sync.forget("a")
+    assert feed(sync, ("b", 500)) == [] and feed(sync, ("a", 505)) == [(500, 5)]
+
+
 def test_unknown_inputs_are_mistakes() -> None:
     with pytest.raises(KeyError, match="inputs: a, s"):
         StampSynchronizer(["a"], ["s"]).push("c", 0, None)

@@ -43,9 +43,9 @@ def _escaped(cell: str) -> str:
 
 
 def _default(parameter: Parameter) -> str:
-    if isinstance(parameter.default, tuple):
+    if isinstance(parameter.default, tuple) and any(parameter.default):
         return ", ".join(f"`{item}`" for item in parameter.default)
-    return f"`{parameter.default}`" if parameter.default != "" else "empty"
+    return f"`{parameter.default}`" if parameter.default not in ("", ("",)) else "empty"
 
 
 def main() -> int:

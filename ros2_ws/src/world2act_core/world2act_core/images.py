@@ -20,7 +20,7 @@ def fit_image(image: ImageArray, spec: CameraSpec) -> ImageArray:
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise ValueError(f"camera '{spec.name}': expected a uint8 [H, W, 3] image, got {image.dtype} {image.shape}")
-    cropped = image if spec.crop is None else _crop(image, spec.crop)
+    cropped = image if spec.crop is None else crop_image(image, spec.crop)
     if cropped.shape[:2] == (spec.height, spec.width):
         return np.ascontiguousarray(cropped)
     import cv2  # only when a resize is needed: importing it costs more than everything else here
@@ -38,7 +38,8 @@ def fit_images(observation: Observation, cameras: Sequence[CameraSpec]) -> dict[
     return {f"image_{camera.name}": fit_image(observation.images[camera.name], camera)[None] for camera in cameras}
 
 
-def _crop(image: ImageArray, crop: tuple[float, float, float, float]) -> ImageArray:
+def crop_image(image: ImageArray, crop: tuple[float, float, float, float]) -> ImageArray:
+    """The part (x, y, width, height), fractions in [0, 1], of a picture [H, W, C]: a view of at least one pixel."""
     height, width = image.shape[:2]
     x, y, w, h = crop
     left, top = round(x * width), round(y * height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from functools import partial
@@ -13,6 +14,11 @@ from sensor_msgs.msg import Image, JointState
 from world2act import topics
 from world2act.base_node import ManagedNode
 from world2act.bundle_access import BUNDLE_PARAMETER, read_contract
+from world2act.cameras.camera_set import PARAMETERS as CAMERA_PARAMETERS
+from world2act.cameras.camera_set import CameraSet
+from world2act.cameras.feed import Picture
+from world2act.cameras.noted_meters import NotedMeters
+from world2act.cameras.settings import camera_settings
 from world2act.conversions import (
     ConversionError,
     gripper_width,
@@ -29,16 +35,25 @@ from world2act.health import DEGRADED, FAULT, Condition
 from world2act.parameters import Parameter
 from world2act.runner import run_node
 from world2act.synchronizer import Match, StampSynchronizer
+from world2act_core.cameras.faults import FAULTS
+from world2act_core.contract import Contract
 from world2act_core.pose import state_vector
 from world2act_interfaces.msg import Observation
 
 SUPPORTED_STATE = ("eef_position", "eef_rotation", "gripper_width")
 SILENT = "INPUT_SILENT"
 SKEWED = "INPUTS_SKEWED"
+STATE_HISTORY = 512
+"""Messages kept of each state stream in real time: half a second of an arm that reports at 1 kHz."""
+ALMOST = 0.8
 
 
 class CameraIngest(ManagedNode):
-    """Publishes one Observation per set of inputs that belong together; none at all while an input is silent."""
+    """Publishes one Observation per set of inputs that belong together; none at all while an input is silent.
+
+    In lockstep the simulator's pictures pass through as they are. In real time each camera has a source, a lens and a
+    judge (package `cameras`), and nothing is published from a camera with a fault.
+    """
 
     PARAMETERS: ClassVar[tuple[Parameter, ...]] = (
         BUNDLE_PARAMETER,
@@ -50,10 +65,16 @@ class CameraIngest(ManagedNode):
             ("finger_joint1", "finger_joint2"),
             "Joints whose travel adds up to the gripper's width [m]",
         ),
-    )
+        Parameter(
+            "picture_window", 0.3, "How long a picture waits for another camera's of its instant (real time)",
+            "s", 0.0, 2.0,
+        ),
+        *CAMERA_PARAMETERS,
+    )  # fmt: skip
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("camera_ingest", **kwargs)
+        self.meters: NotedMeters = NotedMeters()
 
     def setup(self) -> None:
         """Read the contract and subscribe to its cameras and to the robot's state."""
@@ -70,25 +91,56 @@ class CameraIngest(ManagedNode):
         self._timeout_s = self.values.number("lockstep_timeout" if self.lockstep else "input_timeout")
         self._min_interval_ns = 0 if self.lockstep else seconds_to_ns(0.75 / contract.observation_hz)
         self._observations = self.publisher(Observation, topics.OBSERVATION, topics.reliable())
+        self._connect_cameras(contract)
         qos = topics.newest(self.lockstep)
-        for camera in self.cameras:
-            self.listen(Image, topics.image_topic(camera), partial(self._take, camera), qos)
         self.listen(JointState, topics.JOINT_STATES, partial(self._take, topics.JOINT_STATES), qos)
         self.listen(PoseStamped, topics.EEF_POSE, partial(self._take, topics.EEF_POSE), qos)
         self.every(min(0.25, self._timeout_s / 2), self.refresh_condition)
 
+    def _connect_cameras(self, contract: Contract) -> None:
+        sources, lenses = self.values.texts("cameras"), self.values.texts("calibrations")
+        settings = camera_settings(contract.cameras, sources, lenses)
+        self._camera_set: CameraSet | None = None
+        if not self.lockstep:
+            self._camera_set = CameraSet(self, settings, self.meters, self._take_picture, self._camera_changed)
+            return
+        if sources or lenses:
+            raise ConfigurationError(
+                "parameters cameras and calibrations are set, but lockstep takes the simulator's pictures as they are",
+                "leave them out, or set lockstep to false",
+            )
+        for camera in self.cameras:
+            self.listen(Image, topics.image_topic(camera), partial(self._take, camera), topics.newest(True))
+
     def start(self) -> None:
         """Forget what came before."""
-        skew_ns = 0 if self.lockstep else seconds_to_ns(self.values.number("max_skew"))
         states = (topics.JOINT_STATES, topics.EEF_POSE)
-        self._synchronizer = StampSynchronizer(self.cameras, states, skew_ns, self._min_interval_ns)
+        if self._camera_set is None:
+            self._synchronizer = StampSynchronizer(self.cameras, states)
+        else:
+            self._camera_set.restart()
+            skew_ns, window_ns = (seconds_to_ns(self.values.number(name)) for name in ("max_skew", "picture_window"))
+            self._synchronizer = StampSynchronizer(
+                self.cameras, states, skew_ns, self._min_interval_ns, window_ns, STATE_HISTORY
+            )
         self._sequence = 0
         self._dropped = 0
         self._started_s = time.monotonic()
 
     def _take(self, name: str, message: Any) -> None:
         self.meters.tick(name)
-        match = self._synchronizer.push(name, stamp_to_ns(message.header.stamp), message)
+        if self._camera_set is not None and name == topics.EEF_POSE:
+            self._camera_set.take_pose(message)
+        self._push(name, stamp_to_ns(message.header.stamp), message)
+
+    def _take_picture(self, camera: str, picture: Picture) -> None:
+        self._push(camera, picture.stamp_ns, picture)
+
+    def _camera_changed(self) -> None:
+        self.refresh_condition()
+
+    def _push(self, name: str, stamp_ns: int, value: Any) -> None:
+        match = self._synchronizer.push(name, stamp_ns, value)
         if self._synchronizer.dropped > self._dropped:
             self.meters.count("pictures dropped", self._synchronizer.dropped - self._dropped)
             self._dropped = self._synchronizer.dropped
@@ -96,10 +148,8 @@ class CameraIngest(ManagedNode):
             self._emit(match)
 
     def _emit(self, match: Match) -> None:
-        images = {camera: match.values[camera] for camera in self.cameras}
         try:
-            for image in images.values():
-                image_from_message(image)
+            images = {camera: self._image(camera, match.values[camera]) for camera in self.cameras}
             pose = pose_from_message(match.values[topics.EEF_POSE].pose)
             width = gripper_width(match.values[topics.JOINT_STATES], self.values.texts("finger_joints"))
         except ConversionError as error:
@@ -110,32 +160,56 @@ class CameraIngest(ManagedNode):
         message.sequence = self._sequence
         message.skew = ns_to_seconds(match.skew_ns)
         message.input_names = list(match.stamps_ns)
-        now_ns = time.time_ns()
-        if not self.lockstep:
-            message.input_age = [max(0.0, ns_to_seconds(now_ns - stamp)) for stamp in match.stamps_ns.values()]
-            self.meters.latency("camera stamp to observation", max(0.0, ns_to_seconds(now_ns - match.stamp_ns)))
-            self.meters.latency("skew", message.skew)
-        else:
-            message.input_age = [0.0] * len(match.stamps_ns)
+        message.input_age = [0.0] * len(match.stamps_ns) if self.lockstep else self._measured_ages(match)
         self._sequence += 1
         self._observations.publish(message)
         self.meters.tick("observation")
 
+    def _image(self, camera: str, picture: Any) -> Image:
+        if self._camera_set is not None:
+            return self._camera_set.message(camera, picture)
+        image_from_message(picture)  # refuses what the policy could not read
+        return picture
+
+    def _measured_ages(self, match: Match) -> list[float]:
+        now_ns = self.get_clock().now().nanoseconds
+        newest_ns = max(match.stamps_ns.values())
+        self.meters.latency("camera stamp to observation", max(0.0, ns_to_seconds(now_ns - match.stamp_ns)))
+        self.meters.latency("skew", ns_to_seconds(match.skew_ns))
+        for camera in self.cameras:
+            self.meters.latency(f"{camera} skew", ns_to_seconds(newest_ns - match.stamps_ns[camera]))
+        return [max(0.0, ns_to_seconds(now_ns - stamp)) for stamp in match.stamps_ns.values()]
+
     def refresh_condition(self) -> None:
-        """Name the inputs that are silent, or say that what arrives does not belong together."""
-        if time.monotonic() - self._started_s < self._timeout_s:
-            return
-        silent = [name for name in self.inputs if self.meters.age_s(name) > self._timeout_s]
-        if silent:
+        """Name the inputs that are silent and the cameras with a fault, or say that what arrives does not match."""
+        waited = time.monotonic() - self._started_s >= self._timeout_s
+        silent = [name for name in self.inputs if self.meters.age_s(name) > self._timeout_s] if waited else []
+        condition = self._camera_condition(waited) if self._camera_set else None
+        if silent and (condition is None or self._a_state_is_silent()):
             text = (
                 f"nothing from {', '.join(silent)} for {self._timeout_s:g} s: check the driver, the cable and the topic"
             )
-            self.set_condition(Condition(FAULT, SILENT, text))
+            condition = Condition(FAULT, SILENT, text)
+        if condition is not None:
+            self.set_condition(condition)
             return
-        self.clear_condition(SILENT)
-        if self.meters.age_s("observation") > self._timeout_s:
+        self.clear_condition(SILENT, *FAULTS)
+        if waited and self.meters.age_s("observation") > self._timeout_s:
             text = "all inputs arrive, but their stamps never agree: check that they use one clock, or raise max_skew"
             self.set_condition(Condition(DEGRADED, SKEWED, text))
+
+    def _camera_condition(self, waited: bool) -> Condition | None:
+        assert self._camera_set is not None
+        findings = self._camera_set.findings(self._timeout_s if waited else math.inf)
+        for camera in findings:
+            # What it sent before its fault was noticed may have been bad already.
+            self._synchronizer.forget(camera)
+        return self._camera_set.condition(findings) if findings else None
+
+    def _a_state_is_silent(self) -> bool:
+        # When everything stops at once, the inputs do not cross the limit in the same instant.
+        states = (topics.JOINT_STATES, topics.EEF_POSE)
+        return any(self.meters.age_s(name) > ALMOST * self._timeout_s for name in states)
 
 
 PARAMETERS = CameraIngest.PARAMETERS
