@@ -17,7 +17,7 @@ ParameterValue = bool | int | float | str | list[str] | list[float]
 
 DEFAULT_BUNDLE = "models/tabletop-nano"
 DEFAULT_LLM_BASE_URL = "http://localhost:8000/v1"
-NODE_NAMES = ("sim_bridge", "camera_ingest", "vla_policy", "arm_commander", "skill_planner")
+NODE_NAMES = ("sim_bridge", "camera_ingest", "vla_policy", "arm_commander", "recorder", "skill_planner")
 MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out by itself.
 
 
@@ -65,7 +65,7 @@ class GraphOptions:
     robot: robosuite's name of the arm (sim). provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
     planner: "grammar", or "llm" with the llm_* parameters of skill_planner. monitor: "auto", "off", "warn" or "retry".
     residual: "on" or "off" at the start; imagined_codes: file that the alignment score compares with, "" for the
-    bundle's own.
+    bundle's own. record: folder that the recorder writes episodes to; "": no recorder.
     """
 
     bundle: str = DEFAULT_BUNDLE
@@ -85,6 +85,7 @@ class GraphOptions:
     residual: str = "on"
     imagined_codes: str = ""
     monitor: str = "auto"
+    record: str = ""
 
 
 def fastdds_profile() -> Path:
@@ -128,6 +129,13 @@ def _policy_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
     }  # fmt: skip
 
 
+def recorder_spec(options: GraphOptions) -> NodeSpec:
+    """The recorder, as part of a graph or beside one that runs already."""
+    return NodeSpec(
+        "recorder", "recorder", {"bundle": options.bundle, "lockstep": options.lockstep, "folder": options.record}
+    )
+
+
 def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
     """The graph of a kind. "real" is the same graph without the simulator: the robot's driver takes its place."""
     common: dict[str, ParameterValue] = {"lockstep": options.lockstep, "profile_path": options.profile_path}
@@ -136,6 +144,7 @@ def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
         NodeSpec("camera_ingest", "camera_ingest", bundle),
         NodeSpec("vla_policy", "vla_policy", {**bundle, **_policy_parameters(options)}),
         NodeSpec("arm_commander", "arm_commander", bundle),
+        *([recorder_spec(options)] if options.record else []),
         # Last, so that an instruction is accepted only when everything that carries it out is there.
         NodeSpec("skill_planner", "skill_planner", {**bundle, **_planner_parameters(options)}),
     ]

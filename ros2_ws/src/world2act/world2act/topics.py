@@ -14,12 +14,14 @@ ARM_COMMAND = "arm_command"
 EPISODE_STATUS = "episode_status"
 ROBOT_CONTRACT = "robot_contract"
 NODE_HEALTH = "node_health"
+RECORDER_STATUS = "recorder_status"
 DIAGNOSTICS = "/diagnostics"
 CLOCK = "/clock"
 
 EXECUTE_INSTRUCTION = "execute_instruction"
 RESET_EPISODE = "reset_episode"
 SET_HOLD = "set_hold"
+RECORD = "record"
 
 
 def image_topic(camera: str) -> str:
