@@ -23,12 +23,13 @@ MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """One node: its name, the executable of package `world2act` that runs it, and its parameters and environment."""
+    """One node: its name, the executable of package `world2act` that runs it, its parameters, environment, namespace."""
 
     name: str
     executable: str
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = ""
 
     @property
     def module(self) -> str:
