@@ -82,7 +82,12 @@ def read_messages(recording: Recording) -> Messages:
 
 def stamp_ns(message: Any) -> int:
     """The header's stamp [ns]."""
-    return int(message.header.stamp.sec) * NANOSECONDS + int(message.header.stamp.nanosec)
+    return time_ns(message.header.stamp)
+
+
+def time_ns(time: Any) -> int:
+    """builtin_interfaces/Time [ns]."""
+    return int(time.sec) * NANOSECONDS + int(time.nanosec)
 
 
 def frames(recording: Recording, contract: Contract, found: Messages) -> list[Frame]:
@@ -138,7 +143,7 @@ def _chunk_row(found: Messages, command: Any) -> NDArray[np.float32] | None:
     if chunk is None or command.holding or command.chunk_index < 0:
         return None
     # A policy that was restarted counts anew: the stamp tells its chunks apart.
-    if chunk.header.stamp != command.observation_stamp:
+    if stamp_ns(chunk) != time_ns(command.observation_stamp):
         return None
     rows = np.asarray(chunk.data, np.float32).reshape(chunk.horizon, chunk.action_size)
     return rows[command.chunk_index]
