@@ -4,7 +4,7 @@ from glob import glob
 
 from setuptools import find_packages, setup
 
-NODES = ("camera_ingest", "vla_policy", "skill_planner", "arm_commander", "sim_bridge")
+NODES = ("camera_ingest", "vla_policy", "skill_planner", "arm_commander", "recorder", "sim_bridge")
 
 setup(
     name="world2act",

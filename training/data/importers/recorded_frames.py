@@ -47,14 +47,14 @@ class Messages:
     statuses: list[Any] = field(default_factory=list)  # EpisodeStatus, from a simulator
 
     def success(self, from_ns: int, to_ns: int) -> bool | None:
-        """What the simulator's judge said last in [from_ns, to_ns] about the episode that began there; None: no judge."""
+        """What the simulator's judge said last in [from_ns, to_ns] of the episode that began there; None: no judge."""
         during = [status for status in self.statuses if from_ns <= stamp_ns(status) <= to_ns]
         same = [status for status in during if status.seed == during[0].seed]
         return bool(same[-1].success) if same else None
 
 
 def read_messages(recording: Recording) -> Messages:
-    """Those of the recorded plan. Raises :class:`DatasetError` when it has none, or its chunks are of another bundle."""
+    """Those of the recorded plan. :class:`DatasetError` when there are none, or chunks are of another bundle."""
     found = Messages()
     plan = recording.header.plan_id
     for topic, message in recording.decoded(TOPICS):

@@ -106,7 +106,9 @@ def recorded_episode(recording: Recording, max_gap_s: float) -> tuple[EpisodeBuf
     buffer = EpisodeBuffer(specification=frame_columns(contract.state_size, contract.action_size))
     _fill(buffer, made, segments, found)
     # The last chunk is executed to its end, or held after, before the judge has its say.
-    end_ns = max(stamp_ns(chunk) for chunk in found.chunks.values()) + round(1e9 * contract.chunk_length * contract.step_s)
+    end_ns = max(stamp_ns(chunk) for chunk in found.chunks.values()) + round(
+        1e9 * contract.chunk_length * contract.step_s
+    )
     judged = found.success(made[0].stamp_ns, end_ns)
     return buffer, _info(recording, found, segments, gap_s, judged), round(contract.control_hz)
 
@@ -133,9 +135,7 @@ def _segments(recording: Recording, found: Messages, made: list[Frame]) -> list[
     return segments
 
 
-def _fill(
-    buffer: EpisodeBuffer, made: list[Frame], segments: list[tuple[int, SkillSegment]], found: Messages
-) -> None:
+def _fill(buffer: EpisodeBuffer, made: list[Frame], segments: list[tuple[int, SkillSegment]], found: Messages) -> None:
     nowhere = np.full(3, np.nan)
     for index, (skill_id, segment) in enumerate(segments):
         done_ns = _done_since_ns(found, skill_id) if segment.achieved else None

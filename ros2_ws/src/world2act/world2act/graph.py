@@ -23,7 +23,7 @@ MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """One node: its name, the executable of package `world2act` that runs it, its parameters, environment, namespace."""
+    """One node: its name, the executable of package `world2act` that runs it, and what it is given."""
 
     name: str
     executable: str

@@ -13,6 +13,8 @@ from world2act.cli.demo import Demo
 from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
+from world2act.cli.recordings import Recordings
+from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
 from world2act.cli.set import Set
 from world2act.cli.up import Up
@@ -26,6 +28,8 @@ Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Reset, tyro.conf.subcommand("reset")]
     | Annotated[Set, tyro.conf.subcommand("set")]
+    | Annotated[Recordings, tyro.conf.subcommand("recordings")]
+    | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 

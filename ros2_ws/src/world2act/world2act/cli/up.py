@@ -59,6 +59,8 @@ class Up:
     monitor: Literal["auto", "off", "warn", "retry"] = "auto"
     """When the bundle's monitor sees a skill going wrong: tell people (warn) or start it again and then stop (retry);
     auto: retry if the bundle has an enabled monitor, else off."""
+    record: Path | None = None
+    """Folder that every episode is recorded to (default: no recorder)."""
 
     def run(self) -> int:
         """Returns the exit status."""
@@ -74,6 +76,7 @@ class Up:
             llm_api_key_variable=self.llm_api_key_variable, llm_timeout=self.llm_timeout,
             llm_cache=str(self.llm_cache.absolute()) if self.llm_cache else "", monitor=self.monitor,
             residual=self.residual, imagined_codes=check_codes(self.imagined_codes),
+            record=str(self.record.absolute()) if self.record else "",
         )  # fmt: skip
         check_llm(options)
         folder = run_folder()

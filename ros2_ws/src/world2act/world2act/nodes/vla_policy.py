@@ -80,7 +80,7 @@ class VlaPolicy(ManagedNode):
         Parameter(
             "every_observation",
             False,
-            "Lockstep: infer on each observation that the planner's word allows, not once per executed steps; for replay",
+            "Infer on each observation that the planner allows, not once per executed steps (lockstep; for replay)",
         ),
         Parameter(
             "skill_timeout", 3.0, "Without word from the planner for this long nothing is inferred", "s", 0.5, 60.0

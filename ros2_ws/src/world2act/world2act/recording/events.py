@@ -70,7 +70,7 @@ class GoalWatch:
 
 
 class FaultWatch:
-    """Tells changes from repetitions. Every method returns (events, whether a fault is among them that was not there)."""
+    """Tells changes from repetitions. Every method returns (events, whether one of them is a fault that is new)."""
 
     def __init__(self) -> None:
         self._health: dict[str, tuple[int, str]] = {}

@@ -41,6 +41,6 @@ class HeaderMaker:
     def make(self, kind: Kind, plan_id: int = 0, instruction: str = "", note: str = "") -> Header:
         """The header of a recording that begins now."""
         return Header(
-            kind, self.bundle_name, self.bundle_sha256, self.contract, __version__, time.time_ns(), plan_id, instruction,
-            note, self.robot_profile, self.namespace, self.lockstep,
+            kind, self.bundle_name, self.bundle_sha256, self.contract, __version__, time.time_ns(), plan_id,
+            instruction, note, self.robot_profile, self.namespace, self.lockstep,
         )  # fmt: skip

@@ -231,26 +231,7 @@ def require_free(folder: Path, least_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < least_bytes:
         raise DiskFullError(
-            errno.ENOSPC, f"{free >> 20} MiB are free in {folder}, less than the {least_bytes >> 20} MiB that recording needs: "
-            "free some space or choose another folder",
-        )  # fmt: skip
-
-
-def save(
-    folder: Path,
-    header: Header,
-    records: Sequence[Record],
-    log: EpisodeLog,
-    compression: Compression,
-    min_free_bytes: int,
-) -> Path:
-    """Write `records` as one recording; returns its path. Raises StorageError; what was written can be recovered then."""
-    require_free(folder, min_free_bytes)
-    _, writer = create(folder, header, compression)
-    try:
-        for record in records:
-            writer.write(record)
-        return writer.finish(log.outcome("saved from the ring buffer", writer.messages))
-    except StorageError:
-        writer.abandon()
-        raise
+            errno.ENOSPC,
+            f"{free >> 20} MiB are free in {folder}, less than the {least_bytes >> 20} MiB that recording needs: free "
+            "some space or choose another folder",
+        )

@@ -45,10 +45,10 @@ class _Episode:
 
 
 class EpisodeTracker:
-    """One episode at a time: per accepted instruction (`automatic`), or from START to STOP. Times: any steady clock [s].
+    """One episode at a time: per accepted instruction (`automatic`), or from START to STOP.
 
     An automatic episode goes on for `postroll_s` after its last skill, and ends without the planner's word after
-    `silence_s`. None is longer than `limit_s`.
+    `silence_s`. None is longer than `limit_s`. Times are those of any steady clock [s].
     """
 
     def __init__(self, automatic: bool, postroll_s: float, silence_s: float, limit_s: float) -> None:

@@ -75,7 +75,7 @@ class PolicyProcess:
 
     def _check(self) -> None:
         for node in self._processes.ended():
-            raise GraphError(f"vla_policy ended with status {node.process.returncode}; its log says:\n{node.log_tail()}")
+            raise GraphError(f"vla_policy ended with status {node.process.returncode}; its log:\n{node.log_tail()}")
         health = self._bring.health.get("vla_policy")
         if health is not None and health.level == FAULT:
             raise GraphError(f"vla_policy: {health.fault}: {health.message}")

@@ -65,7 +65,7 @@ def _parameters(recording: Recording, bundle: Path, provider: str) -> dict[str, 
     }
     codes = str(parameters.get("imagined_codes", ""))
     if codes and not Path(codes).is_file():
-        raise GraphError(f"the imagined codes {codes} that it was recorded with are not here: alignment cannot be equal")
+        raise GraphError(f"the imagined codes {codes} that it was recorded with are not here: scores cannot be equal")
     if provider:
         parameters["provider"] = provider
     return {**parameters, "bundle": str(bundle.absolute())}

@@ -26,7 +26,7 @@ HISTORY = 64
 
 @dataclass(frozen=True)
 class Step:
-    """One inference: CDR of the observation, the skill, and the chunk that came of it. parameters: the live ones then."""
+    """One inference: observation (CDR), skill, and the chunk that came of it. parameters: the live ones then."""
 
     observation: bytes
     skill: Skill

@@ -1,8 +1,8 @@
 """What a recording is called and what it says about itself.
 
 A recording is one MCAP file of profile "ros2" with CDR messages. The metadata record `world2act` is its header, written
-first; `world2act.policy` says how vla_policy was set; `world2act.outcome` is written last. A file that is being written,
-or that a crash has left, ends in `.mcap.part`.
+first; `world2act.policy` says how vla_policy was set; `world2act.outcome` is written last. A file that is being
+written, or that a crash has left, ends in `.mcap.part`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class RecordingError(ValueError):
 class Header:
     """What is known when a recording begins.
 
-    kind: an episode, or what the ring buffer held. instruction: "" when it was not known yet (see Outcome). note: why it
-    was recorded. bundle_sha256: of the bundle's manifest, as in ActionChunk. contract, robot_profile: YAML text.
+    kind: an episode, or what the ring buffer held. instruction: "" when it was not known yet (see Outcome). note: why
+    it was recorded. bundle_sha256: of the bundle's manifest, as in ActionChunk. contract, robot_profile: YAML text.
     namespace: of the graph, "/" for none. started_ns: wall clock.
     """
 

@@ -10,7 +10,6 @@ from typing import Any
 from mcap.exceptions import McapError
 from mcap.reader import make_reader
 from mcap.records import Channel, Message, Schema
-from mcap_ros2.decoder import DecoderFactory
 
 from world2act_core.recording.layout import HEADER, OUTCOME, PART_SUFFIX, POLICY, Header, Outcome, RecordingError
 
@@ -62,6 +61,8 @@ class Recording:
 
     def decoded(self, topics: Collection[str]) -> Iterator[tuple[str, Any]]:
         """(topic, message) with the fields of the message's definition as attributes; bytes for uint8 arrays."""
+        from mcap_ros2.decoder import DecoderFactory  # only training needs it, and its set-up has it
+
         factory = DecoderFactory()
         decoders: dict[int, Callable[[bytes], Any]] = {}
         for schema, channel, message in self._records(topics):

@@ -144,10 +144,10 @@ class RecordingWriter:
         return self.path
 
     def abandon(self) -> Path:
-        """After an error: cut off what was not written whole; the rest is kept and can be recovered. Returns its path."""
+        """After an error: cut off what is not whole; the rest is kept and can be recovered. Returns its path."""
         raw = self._file.raw
         try:
-            os.ftruncate(raw.fileno(), self._safe_bytes)
+            os.ftruncate(self._file.fileno(), self._safe_bytes)
         finally:
             raw.close()  # not the buffered file: that would try to write what is left once more
         return self.part
