@@ -35,7 +35,7 @@ RECORDER_PARAMETERS = (
         2**31 - 1,
     ),
     Parameter(
-        "buffer_seconds", 60.0, "What is kept in memory, to be saved when a fault comes; 0: none", "s", 0.0, 3600.0
+        "buffer_seconds", 60.0, "Kept in memory, and saved when a fault comes; 0: none", "s", 0.0, 3600.0
     ),
     Parameter("buffer_size", 256, "No more than this of it", "MiB", 1, 65536),
 )

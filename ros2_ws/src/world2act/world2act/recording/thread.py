@@ -21,6 +21,7 @@ from world2act_core.recording.writer import Compression, Record, RecordingWriter
 
 DISK_FULL: Final = "DISK_FULL"
 DISK_ERROR: Final = "DISK_ERROR"
+INTERNAL: Final = "INTERNAL"
 DISCARD = ""
 
 
@@ -147,7 +148,9 @@ class RecordingThread:
                     flushed_s = time.monotonic()
                     self._flush()
             except StorageError as error:
-                self._fail(error)
+                self._fail(DISK_FULL if isinstance(error, DiskFullError) else DISK_ERROR, str(error))
+            except Exception as error:  # a thread that dies would lose everything that comes after, without a word
+                self._fail(INTERNAL, f"a bug: {type(error).__name__}: {error}")
 
     def _do(self, job: Record | _Begin | _Note | _End) -> None:
         if isinstance(job, Record):
@@ -208,8 +211,8 @@ class RecordingThread:
             self._finish(writer, DISK_FULL)  # while there is still room for its index
             self._error = (DISK_FULL, str(error))
 
-    def _fail(self, error: StorageError) -> None:
-        self._error = (DISK_FULL if isinstance(error, DiskFullError) else DISK_ERROR, str(error))
+    def _fail(self, name: str, message: str) -> None:
+        self._error = (name, message)
         writer, self._writer = self._writer, None
         if writer is not None:
             with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
@@ -76,7 +77,8 @@ class RecordingWriter:
         except OSError as error:
             raise storage_error(self.part, error) from error
         # Who recovers unfinished files must be able to tell this one from what a crash has left.
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return file
 
     @property
