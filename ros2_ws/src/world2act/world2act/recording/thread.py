@@ -54,6 +54,7 @@ class _Begin:
     header: Header
     first: Sequence[Record]
     log: EpisodeLog
+    dropped: int  # by the thread until then
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ _NOTHING = _Note("", {})
 class _End:
     reason: str
     done: Future[Path]
+    dropped: int  # by the thread until then
 
 
 class RecordingThread:
@@ -101,7 +103,7 @@ class RecordingThread:
 
     def begin(self, header: Header, first: Sequence[Record], log: EpisodeLog) -> None:
         """Begin a recording with the messages `first`."""
-        self._jobs.put(_Begin(header, first, log))
+        self._jobs.put(_Begin(header, first, log, self._dropped))
 
     def put(self, record: Record) -> None:
         """Write a message, if there is room in the queue."""
@@ -124,7 +126,7 @@ class RecordingThread:
     def end(self, reason: str, keep: bool = True) -> Future[Path]:
         """End the present recording. The future has its path, or the StorageError that has ended it before."""
         done: Future[Path] = Future()
-        self._jobs.put(_End(reason if keep else DISCARD, done))
+        self._jobs.put(_End(reason if keep else DISCARD, done, self._dropped))
         return done
 
     def close(self, timeout_s: float = 5.0) -> bool:
@@ -170,7 +172,7 @@ class RecordingThread:
     def _begin(self, job: _Begin) -> None:
         self._log = job.log
         with self._lock:
-            self._dropped_before = self._dropped
+            self._dropped_before = job.dropped
         require_free(self._folder, self._limits.min_free_bytes)
         self._number, self._writer = create(self._folder, job.header, self._compression)
         self._error = ("", "")
@@ -188,15 +190,13 @@ class RecordingThread:
             job.done.set_result(writer.path)
             return
         try:
-            job.done.set_result(self._finish(writer, job.reason))
+            job.done.set_result(self._finish(writer, job.reason, job.dropped))
         except StorageError as error:
             job.done.set_exception(error)
             raise
 
-    def _finish(self, writer: RecordingWriter, reason: str) -> Path:
-        with self._lock:
-            dropped = self._dropped - self._dropped_before
-        path = writer.finish(self._log.outcome(reason, writer.messages, dropped))
+    def _finish(self, writer: RecordingWriter, reason: str, dropped: int) -> Path:
+        path = writer.finish(self._log.outcome(reason, writer.messages, dropped - self._dropped_before))
         self._writer = None
         return path
 
@@ -208,7 +208,7 @@ class RecordingThread:
         try:
             require_free(self._folder, self._limits.min_free_bytes // 2)
         except DiskFullError as error:
-            self._finish(writer, DISK_FULL)  # while there is still room for its index
+            self._finish(writer, DISK_FULL, self._dropped)  # while there is still room for its index
             self._error = (DISK_FULL, str(error))
 
     def _fail(self, name: str, message: str) -> None:

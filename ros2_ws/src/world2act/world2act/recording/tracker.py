@@ -127,7 +127,7 @@ class EpisodeTracker:
 
     def _end(self, reason: str, keep: bool = True) -> End:
         assert self._episode is not None
-        # Its skill may still be active: that must not begin the episode again.
-        self._finished_plan = self._episode.plan_id
+        # While its skill is still active, that must not begin the episode again.
+        self._finished_plan = self._episode.plan_id if self._episode.over_s is None else 0
         self._episode = None
         return End(reason, keep)
