@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import queue
 import shutil
@@ -215,8 +214,7 @@ class RecordingThread:
         self._error = (name, message)
         writer, self._writer = self._writer, None
         if writer is not None:
-            with contextlib.suppress(OSError):
-                writer.abandon()
+            writer.abandon()
 
 
 def create(folder: Path, header: Header, compression: Compression) -> tuple[int, RecordingWriter]:

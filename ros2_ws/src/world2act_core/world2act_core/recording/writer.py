@@ -56,7 +56,7 @@ class RecordingWriter:
         self.path = path
         self.part = path.with_name(path.name.removesuffix(SUFFIX) + PART_SUFFIX)
         self.messages = 0
-        self._safe_bytes = 0
+        self._flushed_bytes = 0
         self._channels: dict[Channel, int] = {}
         self._schemas: dict[str, int] = {}
         self._file = self._open()
@@ -88,8 +88,8 @@ class RecordingWriter:
 
     @property
     def size(self) -> int:
-        """Bytes written so far, without the chunk in progress."""
-        return self._safe_bytes
+        """Bytes that the last `flush` had written."""
+        return self._flushed_bytes
 
     def write(self, record: Record) -> None:
         """Add one message to the chunk in progress."""
@@ -128,7 +128,7 @@ class RecordingWriter:
 
     def _flush(self) -> None:
         self._writer.flush()
-        self._safe_bytes = self._file.tell()
+        self._flushed_bytes = self._file.tell()
 
     def finish(self, outcome: Outcome) -> Path:
         """Write outcome and index, put the file on the disk, and give it its name; returns its path."""
@@ -146,12 +146,8 @@ class RecordingWriter:
         return self.path
 
     def abandon(self) -> Path:
-        """After an error: cut off what is not whole; the rest is kept and can be recovered. Returns its path."""
-        raw = self._file.raw
-        try:
-            os.ftruncate(self._file.fileno(), self._safe_bytes)
-        finally:
-            raw.close()  # not the buffered file: that would try to write what is left once more
+        """After an error: leave the unfinished file as it is; its whole chunks can be recovered. Returns its path."""
+        self._file.raw.close()  # not the buffered file: that would try to write what is left once more
         return self.part
 
     def discard(self) -> None:
