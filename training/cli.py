@@ -33,6 +33,12 @@ COMMANDS: dict[str, Command] = {
         "import_robocasa",
         "RoboCasa's HDF5 files to a dataset",
     ),
+    "import-recordings": Command(
+        "training.data.importers.recordings",
+        "ImportRecordingsConfig",
+        "import_recordings",
+        "what the robot's recorder wrote to a dataset",
+    ),
     "export-text-encoder": Command(
         "training.export.text_encoder",
         "TextEncoderExportConfig",

@@ -29,6 +29,7 @@ setup(
         "safetensors",
         "tokenizers",
         "opencv-python-headless",
+        "mcap",
     ],
     # llm: the language-model planner; imported only when it is used, and its absence is said with this name
     extras_require={"llm": ["openai"], "test": ["pytest", "hypothesis", "onnx", "openai"]},

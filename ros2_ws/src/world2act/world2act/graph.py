@@ -12,23 +12,32 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+from world2act.cameras.profile_parameters import camera_parameters
+from world2act_core.contract import Contract, ContractError
+from world2act_core.robot.find import find_profile
+from world2act_core.robot.profile import RobotProfile
+
 GraphKind = Literal["sim", "real"]
 ParameterValue = bool | int | float | str | list[str] | list[float]
 
 DEFAULT_BUNDLE = "models/tabletop-nano"
 DEFAULT_LLM_BASE_URL = "http://localhost:8000/v1"
-NODE_NAMES = ("sim_bridge", "camera_ingest", "vla_policy", "arm_commander", "skill_planner")
+DEFAULT_SIM_PROFILE = "sim_panda"
+NODE_NAMES = ("sim_bridge", "sim_arm", "camera_ingest", "vla_policy", "arm_commander", "recorder", "skill_planner")
+EXECUTABLES = (*NODE_NAMES[:5], "joint_commander", *NODE_NAMES[5:])
+"""Of package `world2act`; each node's name is its executable's but for joint_commander, an arm_commander too."""
 MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out by itself.
 
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """One node: its name, the executable of package `world2act` that runs it, and its parameters and environment."""
+    """One node: its name, the executable of package `world2act` that runs it, and what it is given."""
 
     name: str
     executable: str
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    namespace: str = ""
 
     @property
     def module(self) -> str:
@@ -62,15 +71,19 @@ class GraphSpec:
 class GraphOptions:
     """What people choose when they start a graph.
 
-    robot: robosuite's name of the arm (sim). provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
+    robot: robosuite's name of the arm (sim). profile: robot profile, a name or a path; "": the arm takes Cartesian targets
+    (lockstep always does). speed: share of the arm's speed, (0, 1]; reduced: "first", "always" or "never". provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
     planner: "grammar", or "llm" with the llm_* parameters of skill_planner. monitor: "auto", "off", "warn" or "retry".
     residual: "on" or "off" at the start; imagined_codes: file that the alignment score compares with, "" for the
-    bundle's own.
+    bundle's own. record: folder that the recorder writes episodes to; "": no recorder.
     """
 
     bundle: str = DEFAULT_BUNDLE
     lockstep: bool = False
     robot: str = "Panda"
+    profile: str = ""
+    speed: float = 1.0
+    reduced: str = "first"
     provider: str = "cpu"
     threads: int = 1
     render: str = "fast"
@@ -85,6 +98,7 @@ class GraphOptions:
     residual: str = "on"
     imagined_codes: str = ""
     monitor: str = "auto"
+    record: str = ""
 
 
 def fastdds_profile() -> Path:
@@ -128,21 +142,58 @@ def _policy_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
     }  # fmt: skip
 
 
+def recorder_spec(options: GraphOptions) -> NodeSpec:
+    """The recorder, as part of a graph or beside one that runs already."""
+    return NodeSpec(
+        "recorder", "recorder", {"bundle": options.bundle, "lockstep": options.lockstep, "folder": options.record}
+    )
+
+
 def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
-    """The graph of a kind. "real" is the same graph without the simulator: the robot's driver takes its place."""
+    """The graph of a kind. "real" is the same graph without the simulator: the robot's driver takes its place.
+
+    Raises ProfileError when the options name a robot profile that cannot be read.
+    """
     common: dict[str, ParameterValue] = {"lockstep": options.lockstep, "profile_path": options.profile_path}
     bundle: dict[str, ParameterValue] = {**common, "bundle": options.bundle}
+    profile = find_profile(options.profile) if options.profile and not options.lockstep else None
     nodes = [
-        NodeSpec("camera_ingest", "camera_ingest", bundle),
+        *([_simulator(options, profile, common)] if kind == "sim" else []),
+        NodeSpec("camera_ingest", "camera_ingest", {**bundle, **_camera_parameters(options, profile)}),
         NodeSpec("vla_policy", "vla_policy", {**bundle, **_policy_parameters(options)}),
-        NodeSpec("arm_commander", "arm_commander", bundle),
+        _commander(options, profile, bundle),
+        *([recorder_spec(options)] if options.record else []),
         # Last, so that an instruction is accepted only when everything that carries it out is there.
         NodeSpec("skill_planner", "skill_planner", {**bundle, **_planner_parameters(options)}),
     ]
-    if kind == "sim":
-        simulator: dict[str, ParameterValue] = {
-            **common, "robot": options.robot, "render": options.render, "seed": options.seed
-        }  # fmt: skip
-        rendering = {"MUJOCO_GL": os.environ.get("MUJOCO_GL", "egl")}
-        nodes.insert(0, NodeSpec("sim_bridge", "sim_bridge", simulator, rendering))
     return GraphSpec(kind, tuple(nodes), graph_environment())
+
+
+def _simulator(options: GraphOptions, profile: RobotProfile | None, common: dict[str, ParameterValue]) -> NodeSpec:
+    """The world behind Cartesian targets, or behind the interfaces of the profile's driver."""
+    world: dict[str, ParameterValue] = {
+        **common, "robot": options.robot, "render": options.render, "seed": options.seed
+    }  # fmt: skip
+    rendering = {"MUJOCO_GL": os.environ.get("MUJOCO_GL", "egl")}
+    if profile is None:
+        return NodeSpec("sim_bridge", "sim_bridge", world, rendering)
+    return NodeSpec("sim_arm", "sim_arm", {**world, "robot_profile": options.profile}, rendering)
+
+
+def _camera_parameters(options: GraphOptions, profile: RobotProfile | None) -> dict[str, list[str]]:
+    if profile is None:
+        return {}
+    try:
+        wanted = [camera.name for camera in Contract.from_yaml(Path(options.bundle) / "contract.yaml").cameras]
+    except ContractError:
+        wanted = None  # camera_ingest says what is wrong with the bundle
+    return camera_parameters(profile, wanted)
+
+
+def _commander(options: GraphOptions, profile: RobotProfile | None, bundle: dict[str, ParameterValue]) -> NodeSpec:
+    if profile is None:
+        return NodeSpec("arm_commander", "arm_commander", bundle)
+    arm: dict[str, ParameterValue] = {
+        "robot": options.profile, "speed": options.speed, "reduced": options.reduced
+    }  # fmt: skip
+    return NodeSpec("arm_commander", "joint_commander", {**bundle, **arm})

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL, GraphKind, GraphOptions, GraphSpec, build_graph
+from world2act.graph import (
+    DEFAULT_BUNDLE,
+    DEFAULT_LLM_BASE_URL,
+    GraphKind,
+    GraphOptions,
+    GraphSpec,
+    build_graph,
+    graph_environment,
+    recorder_spec,
+)
 
+Arguments = Mapping[str, tuple[str, str]]
 ARGUMENTS = {
     "bundle": (DEFAULT_BUNDLE, "Folder of the policy bundle"),
     "lockstep": ("false", "One control step at a time (reproducible) instead of real time"),
@@ -18,30 +30,55 @@ ARGUMENTS = {
     "llm_model": ("", "Name of the language model there (planner llm)"),
     "llm_api_key_variable": ("OPENAI_API_KEY", "Environment variable that holds the server's key; empty: none"),
     "monitor": ("auto", "What an alarm of the bundle's monitor does: auto, off, warn or retry"),
+    "record": ("", "Folder that every episode is recorded to; empty: no recorder"),
+}
+RECORD_ARGUMENTS = {
+    "bundle": (DEFAULT_BUNDLE, "Folder of the policy bundle that the running graph uses"),
+    "lockstep": ("false", "Whether the running graph is in lockstep"),
+    "folder": ("runs/recordings", "Where recordings go"),
+}
+REPLAY_ARGUMENTS = {
+    "file": ("", "The recording (*.mcap)"),
+    "bundle": (DEFAULT_BUNDLE, "Folder of the policy bundle that it was recorded with"),
+    "json": ("", "File for the result; empty: none"),
 }
 
 
 def generate(kind: GraphKind) -> Any:
     """A LaunchDescription of the graph: starts every node, then configures and activates them in order."""
+    return _description(ARGUMENTS, lambda chosen: _graph_actions(kind, chosen))
+
+
+def generate_record() -> Any:
+    """A LaunchDescription of a recorder beside a graph that runs already."""
+    return _description(RECORD_ARGUMENTS, _record_actions)
+
+
+def generate_replay() -> Any:
+    """A LaunchDescription that plays a recording through vla_policy and compares what comes out."""
+    return _description(REPLAY_ARGUMENTS, _replay_actions)
+
+
+def _description(arguments: Arguments, actions: Callable[[dict[str, str]], list[Any]]) -> Any:
     from launch.actions import DeclareLaunchArgument, OpaqueFunction
 
     from launch import LaunchDescription
 
-    arguments = [
+    declared = [
         DeclareLaunchArgument(name, default_value=default, description=text)
-        for name, (default, text) in ARGUMENTS.items()
+        for name, (default, text) in arguments.items()
     ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=lambda context: _actions(kind, context))])
+
+    def chosen(context: Any) -> list[Any]:
+        return actions({name: context.launch_configurations[name] for name in arguments})
+
+    return LaunchDescription([*declared, OpaqueFunction(function=chosen)])
 
 
-def _actions(kind: GraphKind, context: Any) -> list[Any]:
-    from launch.actions import ExecuteProcess, SetEnvironmentVariable
-    from launch_ros.actions import LifecycleNode
-
-    chosen = {name: context.launch_configurations[name] for name in ARGUMENTS}
+def _graph_actions(kind: GraphKind, chosen: dict[str, str]) -> list[Any]:
     options = GraphOptions(
         bundle=chosen["bundle"],
-        lockstep=chosen["lockstep"].lower() in ("1", "true", "yes"),
+        lockstep=_flag(chosen["lockstep"]),
         robot=chosen["robot"],
         provider=chosen["provider"],
         residual=chosen["residual"].lower(),
@@ -51,8 +88,31 @@ def _actions(kind: GraphKind, context: Any) -> list[Any]:
         llm_model=chosen["llm_model"],
         llm_api_key_variable=chosen["llm_api_key_variable"],
         monitor=chosen["monitor"],
+        record=chosen["record"],
     )
-    graph = build_graph(kind, options)
+    return _node_actions(build_graph(kind, options))
+
+
+def _record_actions(chosen: dict[str, str]) -> list[Any]:
+    options = GraphOptions(chosen["bundle"], _flag(chosen["lockstep"]), record=chosen["folder"])
+    return _node_actions(GraphSpec("real", (recorder_spec(options),), graph_environment()))
+
+
+def _replay_actions(chosen: dict[str, str]) -> list[Any]:
+    from launch.actions import ExecuteProcess
+
+    command = [sys.executable, "-m", "world2act.cli.main", "replay", chosen["file"], "--bundle", chosen["bundle"]]
+    return [ExecuteProcess(cmd=command + (["--json", chosen["json"]] if chosen["json"] else []), output="both")]
+
+
+def _flag(text: str) -> bool:
+    return text.lower() in ("1", "true", "yes")
+
+
+def _node_actions(graph: GraphSpec) -> list[Any]:
+    from launch.actions import ExecuteProcess, SetEnvironmentVariable
+    from launch_ros.actions import LifecycleNode
+
     actions: list[Any] = [SetEnvironmentVariable(name, value) for name, value in graph.environment.items()]
     for node in graph.nodes:
         actions.append(
@@ -68,6 +128,4 @@ def _actions(kind: GraphKind, context: Any) -> list[Any]:
 
 def bring_up_command(graph: GraphSpec) -> list[str]:
     """The process that configures and activates the nodes in order and then ends."""
-    import sys
-
     return [sys.executable, "-m", "world2act.supervision.bring_up", *(node.name for node in graph.nodes)]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from world2act.base_node import COMMON_PARAMETERS
-from world2act.graph import NODE_NAMES
+from world2act.graph import EXECUTABLES
 from world2act.parameters import Parameter
 
 HEAD = """# Node parameters
@@ -23,7 +23,7 @@ refused with the parameter's name. `world2act up` and the launch files set the f
 def parameters_page() -> str:
     """The whole page: one table for what all nodes have, one per node."""
     parts = [HEAD, _table("Every node", COMMON_PARAMETERS)]
-    for name in NODE_NAMES:
+    for name in EXECUTABLES:
         module = importlib.import_module(f"world2act.nodes.{name}")
         parts.append(_table(f"`{name}`", module.PARAMETERS))
     return "\n".join(parts)

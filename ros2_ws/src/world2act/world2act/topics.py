@@ -26,6 +26,7 @@ RESET_EPISODE = "reset_episode"
 SET_HOLD = "set_hold"
 CLEAR_FAULT = "clear_fault"
 CLEAR_NODE_LOST = "supervisor/clear_fault"
+RECORD = "record"
 
 
 def image_topic(camera: str) -> str:

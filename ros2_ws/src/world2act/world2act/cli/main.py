@@ -14,6 +14,8 @@ from world2act.cli.demo import Demo
 from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
+from world2act.cli.recordings import Recordings
+from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
 from world2act.cli.set import Set
 from world2act.cli.up import Up
@@ -28,6 +30,8 @@ Command = (
     | Annotated[Reset, tyro.conf.subcommand("reset")]
     | Annotated[Set, tyro.conf.subcommand("set")]
     | Annotated[Clear, tyro.conf.subcommand("clear")]
+    | Annotated[Recordings, tyro.conf.subcommand("recordings")]
+    | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 

@@ -10,7 +10,7 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
-from world2act.cli.options import check_bundle, check_codes, check_domain, check_llm
+from world2act.cli.options import check_bundle, check_codes, check_domain, check_llm, chosen_arm
 from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL, GraphOptions, build_graph
 from world2act.supervision.back_off import RestartLimits
@@ -33,8 +33,13 @@ class Up:
     """Steps follow the wall clock (the default)."""
     domain: int | None = None
     """ROS domain, 0 to 101. Default: ROS_DOMAIN_ID, or 0."""
-    robot: str = "Panda"
-    """Arm of the simulator."""
+    robot: str = ""
+    """Robot profile of the arm: a name (robots/*.yaml) or the path of a YAML file. real: needed. sim: sim_panda, or
+    robosuite's name of another arm, which then takes Cartesian targets; lockstep always does."""
+    speed: float = 1.0
+    """Share of the arm's speed that is allowed."""
+    reduced: Literal["first", "always", "never"] = "first"
+    """When the hand is limited to the profile's reduced speed (250 mm/s): the first run with a bundle, always, never."""
     provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "cpu"
     """What runs the network."""
     threads: int = 1
@@ -67,6 +72,8 @@ class Up:
     monitor: Literal["auto", "off", "warn", "retry"] = "auto"
     """When the bundle's monitor sees a skill going wrong: tell people (warn) or start it again and then stop (retry);
     auto: retry if the bundle has an enabled monitor, else off."""
+    record: Path | None = None
+    """Folder that every episode is recorded to (default: no recorder)."""
 
     def run(self) -> int:
         """Returns the exit status."""
@@ -74,16 +81,20 @@ class Up:
         if self.lockstep and self.realtime:
             console.print("Choose one of --lockstep and --realtime.")
             return 2
+        if not 0.01 <= self.speed <= 1.0:
+            raise GraphError(f"--speed {self.speed}: give a share from 0.01 to 1")
         if self.restarts < 0:
             raise GraphError(f"--restarts {self.restarts}: give 0 (never) or more")
         prepare_environment(check_domain(self.domain))
         options = GraphOptions(
-            bundle=check_bundle(self.bundle), lockstep=self.lockstep, robot=self.robot, provider=self.provider,
+            bundle=check_bundle(self.bundle), lockstep=self.lockstep, provider=self.provider,
+            **chosen_arm(self.graph, self.robot), speed=self.speed, reduced=self.reduced,
             threads=self.threads, seed=self.seed, profile_path=str(self.profile.absolute()) if self.profile else "",
             planner=self.planner, llm_base_url=self.llm_base_url, llm_model=self.llm_model,
             llm_api_key_variable=self.llm_api_key_variable, llm_timeout=self.llm_timeout,
             llm_cache=str(self.llm_cache.absolute()) if self.llm_cache else "", monitor=self.monitor,
             residual=self.residual, imagined_codes=check_codes(self.imagined_codes),
+            record=str(self.record.absolute()) if self.record else "",
         )  # fmt: skip
         check_llm(options)
         folder = run_folder()

@@ -78,6 +78,11 @@ class VlaPolicy(ManagedNode):
             live=True,
         ),
         Parameter(
+            "every_observation",
+            False,
+            "Infer on each observation that the planner allows, not once per executed steps (lockstep; for replay)",
+        ),
+        Parameter(
             "skill_timeout", 3.0, "Without word from the planner for this long nothing is inferred", "s", 0.5, 60.0
         ),
     )
@@ -108,7 +113,8 @@ class VlaPolicy(ManagedNode):
         self._told: set[str] = set()
         contract = self.bundle.contract
         step_ns = seconds_to_ns(contract.step_s)
-        self._schedule = InferenceSchedule(self.lockstep, contract.execute_steps * step_ns, step_ns)
+        execute_ns = 0 if self.values.flag("every_observation") else contract.execute_steps * step_ns
+        self._schedule = InferenceSchedule(self.lockstep, execute_ns, step_ns)
         self._action_names = value_names(contract.action)
         self._sequence = 0
         self._chunks = self.publisher(ActionChunk, topics.ACTION_CHUNK, topics.reliable())

@@ -123,6 +123,8 @@ def ros_arguments(spec: NodeSpec) -> list[str]:
     """The node's name and parameters as ROS command line arguments."""
     # The output is kept in <node>.log already: no second log file.
     arguments = ["--ros-args", "--disable-external-lib-logs", "-r", f"__node:={spec.name}"]
+    if spec.namespace:
+        arguments += ["-r", f"__ns:={spec.namespace}"]
     for name, value in spec.parameters.items():
         arguments += ["-p", f"{name}:={_yaml(value)}"]
     return arguments

@@ -24,13 +24,18 @@ def prepare_environment(domain: int | None) -> None:
 
 
 class Session:
-    """`with Session("world2act_do") as session:` - a node, its executor, and waiting with a time limit."""
+    """`with Session("world2act_do") as session:` - a node, its executor, and waiting with a time limit.
 
-    def __init__(self, name: str) -> None:
+    namespace: where its relative topic and service names lie, as in "/left_arm"; "": none.
+    """
+
+    def __init__(self, name: str, namespace: str = "") -> None:
         self.context = Context()
         # Our Ctrl-C handling must stay Python's, so that a supervisor can end its processes.
         rclpy.init(context=self.context, args=[], signal_handler_options=SignalHandlerOptions.NO)
-        self.node: Any = Node(f"{name}_{os.getpid()}", context=self.context, use_global_arguments=False)
+        self.node: Any = Node(
+            f"{name}_{os.getpid()}", context=self.context, namespace=namespace or None, use_global_arguments=False
+        )
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self._owned: list[Callable[[], object]] = []

@@ -1,0 +1,1 @@
+"""What the recorder node is made of."""

@@ -1,0 +1,1 @@
+"""Recorded episodes as MCAP files: written, read and recovered without ROS."""
