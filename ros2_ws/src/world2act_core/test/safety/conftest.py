@@ -122,3 +122,8 @@ def panda_limits(panda: MujocoPanda) -> JointLimits:
     low, high = panda.model.jnt_range[:7].T
     velocity = np.array([2.175] * 4 + [2.61] * 3)
     return JointLimits(panda.joint_names, low, high, velocity, np.full(7, 10.0), np.full(7, 5000.0))
+
+
+@pytest.fixture(scope="session")
+def planar_arm() -> PlanarArm:
+    return PlanarArm()

@@ -73,9 +73,13 @@ class Rig:
 @st.composite
 def drawn_limits(draw: st.DrawFn) -> JointLimits:
     rates = [draw(st.lists(st.floats(*span), min_size=N, max_size=N)) for span in ((0.2, 4), (0.5, 20), (5, 6000))]
-    low = np.array(draw(st.lists(st.floats(-3, -0.2), min_size=N, max_size=N)))
-    high = np.array(draw(st.lists(st.floats(0.2, 3), min_size=N, max_size=N)))
+    low = np.array(draw(st.lists(st.floats(-3, 2.5), min_size=N, max_size=N)))
+    high = low + draw(st.lists(st.floats(0.4, 6), min_size=N, max_size=N))
     return JointLimits(("a", "b", "c"), low, high, *(np.array(values) for values in rates))
+
+
+def middle(limits: JointLimits) -> Vector:
+    return (limits.position_low + limits.position_high) / 2
 
 
 def adversary(kind: str, seed: int, rig: Rig) -> Iterator[Any]:
@@ -128,7 +132,7 @@ def test_no_command_leaves_the_limits(
 ) -> None:
     overrides = {} if strict else {"COMMAND_JUMP": {"latched": False}, "NOT_FINITE": {"latched": False}}
     rng = np.random.default_rng(seed)
-    rig = Rig(limits, SafetyFilter(limits, SafetySettings(**LOOSE, overrides=overrides)), np.zeros(N))
+    rig = Rig(limits, SafetyFilter(limits, SafetySettings(**LOOSE, overrides=overrides)), middle(limits))
     for kind, length, event in segments:
         rig.e_stop = event == "e_stop"
         if event == "clear":
@@ -147,7 +151,7 @@ def test_no_command_leaves_the_limits(
 def test_it_comes_to_rest_in_the_time_the_limits_need_and_stays(
     limits: JointLimits, kind: str, seed: int, stop: bool
 ) -> None:
-    rig = Rig(limits, SafetyFilter(limits, SafetySettings(**LOOSE)), np.zeros(N))
+    rig = Rig(limits, SafetyFilter(limits, SafetySettings(**LOOSE)), middle(limits))
     references = adversary(kind, seed, rig)
     for _ in range(60):
         rig.step(next(references))
@@ -166,7 +170,7 @@ def test_it_comes_to_rest_in_the_time_the_limits_need_and_stays(
 @quick
 @given(limits=drawn_limits(), seed=st.integers(0, 2**20), period=st.sampled_from([0.005, 0.01, 0.02]))
 def test_after_a_clear_it_goes_where_it_is_told(limits: JointLimits, seed: int, period: float) -> None:
-    rig = Rig(limits, SafetyFilter(limits, SafetySettings(**LOOSE)), np.zeros(N))
+    rig = Rig(limits, SafetyFilter(limits, SafetySettings(**LOOSE)), middle(limits))
     references = adversary("walk", seed, rig)
     for _ in range(50):
         rig.step(next(references), period)

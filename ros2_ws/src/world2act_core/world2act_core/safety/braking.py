@@ -36,8 +36,9 @@ class MotionState:
 class BrakingPath:
     """Every joint's fastest way to rest from one state, and how far along it the arm is."""
 
-    def __init__(self, trajectory: ruckig.Trajectory, start: MotionState) -> None:
+    def __init__(self, trajectory: ruckig.Trajectory, start: MotionState, jerk: Vector) -> None:
         self._trajectory = trajectory
+        self._jerk = jerk
         self.start = start
         self.duration_s: float = trajectory.duration
         self.end = np.array(trajectory.at_time(trajectory.duration)[0])
@@ -49,9 +50,22 @@ class BrakingPath:
         return MotionState(*(np.array(values) for values in self._trajectory.at_time(time_s)))
 
     def extremes(self) -> tuple[Vector, Vector]:
-        """Lowest and highest position [N] of each joint on the way."""
-        bounds = self._trajectory.position_extrema
-        return np.array([bound.min for bound in bounds]), np.array([bound.max for bound in bounds])
+        """Lowest and highest position [N] of each joint on the way.
+
+        Worked out here: the library's own `position_extrema` count 0 among the positions of such a path.
+        """
+        first, last, turn = self.start.position, self.end, self._turning_point()
+        return np.minimum(np.minimum(first, last), turn), np.maximum(np.maximum(first, last), turn)
+
+    def _turning_point(self) -> Vector:
+        """Where a joint whose deceleration is already too strong reverses, [N]; where there is none, the start."""
+        position, speed = self.start.position, np.abs(self.start.velocity)
+        towards = np.sign(self.start.velocity)
+        slowing = -towards * self.start.acceleration
+        rest = slowing**2 - 2 * self._jerk * speed
+        reverses = (slowing > 0) & (rest > 0)
+        time_s = np.where(reverses, (slowing - np.sqrt(np.maximum(rest, 0.0))) / self._jerk, 0.0)
+        return position + towards * time_s * (speed + time_s * (self._jerk * time_s / 6 - slowing / 2))
 
     def sample(self, count: int) -> list[Vector]:
         """`count` >= 1 positions [N], evenly spaced in time, the last one at rest; the start is left out."""
@@ -59,9 +73,9 @@ class BrakingPath:
         return [np.array(self._trajectory.at_time(time)[0]) for time in times] + [self.end]
 
     def velocities(self, count: int) -> Vector:
-        """Velocities [count, N] at the start and evenly spaced in time until shortly before the end."""
+        """Velocities [N, count] at the start and evenly spaced in time until shortly before the end."""
         times = [self.duration_s * index / count for index in range(count)]
-        return np.array([self._trajectory.at_time(time)[1] for time in times])
+        return np.array([self._trajectory.at_time(time)[1] for time in times]).T
 
 
 class Braking:
@@ -69,6 +83,7 @@ class Braking:
 
     def __init__(self, limits: JointLimits) -> None:
         size = limits.size
+        self._jerk = limits.jerk
         self._planner = ruckig.Ruckig(size)
         self._input = ruckig.InputParameter(size)
         self._input.control_interface = ruckig.ControlInterface.Velocity
@@ -88,4 +103,4 @@ class Braking:
             result = self._planner.calculate(self._input, trajectory)
         except (ruckig.RuckigError, ValueError):  # ValueError: an error code without a name in the binding
             return None
-        return BrakingPath(trajectory, state) if result == ruckig.Result.Working else None
+        return BrakingPath(trajectory, state, self._jerk) if result == ruckig.Result.Working else None

@@ -16,7 +16,7 @@ from world2act_core.safety.speed import eef_speed
 from world2act_core.safety.types import Vector
 
 _MOST_SAMPLES = 40
-_SPEED_SAMPLES = 4
+_SPEED_SAMPLES = 12
 
 
 class Guard:
@@ -50,7 +50,7 @@ class Guard:
         jacobian = self._model.jacobian(candidate.state.position)
         self._next_jacobian = jacobian
         # While braking the pose hardly changes, so one jacobian does for the whole way.
-        speed = max(eef_speed(jacobian, velocity) for velocity in candidate.brake.velocities(_SPEED_SAMPLES))
+        speed = eef_speed(jacobian, candidate.brake.velocities(_SPEED_SAMPLES))
         if speed > cap:
             text = f"the end effector would move at {speed:.3f} m/s, allowed {cap:.3f}: slow the reference down"
             return checks.SPEED, text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,8 @@ class Bound:
 
 
 def eef_speed(jacobian: Vector, velocity: Vector) -> float:
-    """Speed of the end effector [m/s] for joint velocities [N]; jacobian [6, N]."""
-    return float(np.linalg.norm(jacobian[:3] @ velocity))
+    """Speed of the end effector [m/s] for joint velocities [N], the largest for [N, count]; jacobian [6, N]."""
+    return math.sqrt(float(np.square(jacobian[:3] @ velocity).sum(0).max()))
 
 
 def bound(limits: Vector, jacobian: Vector | None, cap: float, state: MotionState, reference: ReferenceState) -> Bound:
