@@ -1,5 +1,7 @@
 """Packaging of world2act_core, for both `pip install` and `colcon build` (ament_python)."""
 
+from glob import glob
+
 from setuptools import find_packages, setup
 
 PACKAGE = "world2act_core"
@@ -18,6 +20,8 @@ setup(
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
+        # The robot profiles live at the repository's root, where people look for them.
+        (f"share/{PACKAGE}/robots", sorted(glob("../../../robots/*.yaml"))),
     ],
     python_requires=">=3.11",
     install_requires=[
@@ -32,6 +36,11 @@ setup(
         "mcap",
     ],
     # llm: the language-model planner; imported only when it is used, and its absence is said with this name
-    extras_require={"llm": ["openai"], "test": ["pytest", "hypothesis", "onnx", "openai"]},
+    # robot: kinematics of a robot profile
+    extras_require={
+        "llm": ["openai"],
+        "robot": ["mujoco", "mink", "quadprog", "robosuite"],
+        "test": ["pytest", "hypothesis", "onnx", "openai"],
+    },
     zip_safe=True,
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -7,19 +8,23 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from world2act_core.robot.find import find_profile
+from world2act_core.robot import find
 from world2act_core.robot.kinematics import MujocoArm
 from world2act_core.robot.profile import ProfileError, RobotProfile
 
 ARMS = ("fr3", "ur5e", "xarm7")
-_CACHE: dict[str, MujocoArm] = {}
 
 
+@cache
+def find_profile(name: str) -> RobotProfile:
+    """Read once: the YAML of a profile takes longer to read than hundreds of ticks."""
+    return find.find_profile(name)
+
+
+@cache
 def arm_of(name: str) -> MujocoArm:
     """Models are compiled once for all tests: nothing in them changes an answer."""
-    if name not in _CACHE:
-        _CACHE[name] = MujocoArm(find_profile(name))
-    return _CACHE[name]
+    return MujocoArm(find_profile(name))
 
 
 def with_changes(name: str, **parts: dict[str, Any]) -> RobotProfile:
@@ -183,15 +188,19 @@ def test_a_model_with_joints_beyond_the_arms(tmp_path: Path) -> None:
     data = find_profile("fr3").model_dump()
     data["joints"], data["home"] = data["joints"][:6], data["home"][:6]
     data["model"]["joints"].pop("fr3_joint7")
-    with pytest.raises(ProfileError, match="has 7 joints, 7 coordinates; the profile has 6 joints. Use a model of the arm"):
+    with pytest.raises(
+        ProfileError, match="has 7 joints, 7 coordinates; the profile has 6 joints. Use a model of the arm"
+    ):
         MujocoArm(RobotProfile.model_validate(data))
 
 
 def test_a_users_own_model_beside_the_profile(tmp_path: Path) -> None:
     (tmp_path / "arm.xml").write_text(
         """<mujoco><worldbody><body name="base"><geom size=".05"/>
-        <body name="upper" pos="0 0 .3"><joint name="lift" axis="0 1 0"/><geom type="capsule" fromto="0 0 0 .3 0 0" size=".03"/>
-        <body name="lower" pos=".3 0 0"><joint name="bend" axis="0 1 0"/><geom type="capsule" fromto="0 0 0 .2 0 0" size=".02"/>
+        <body name="upper" pos="0 0 .3"><joint name="lift" axis="0 1 0"/>
+        <geom type="capsule" fromto="0 0 0 .3 0 0" size=".03"/>
+        <body name="lower" pos=".3 0 0"><joint name="bend" axis="0 1 0"/>
+        <geom type="capsule" fromto="0 0 0 .2 0 0" size=".02"/>
         </body></body></body></worldbody></mujoco>"""
     )
     data = find_profile("fr3").model_dump()

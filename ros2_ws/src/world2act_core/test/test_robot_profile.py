@@ -9,6 +9,7 @@ import yaml
 
 from world2act_core.robot.find import find_profile, profile_folders, profile_names
 from world2act_core.robot.profile import ProfileError, RobotProfile
+from world2act_core.robot.profile_docs import profiles_page
 
 ROBOTS = Path(__file__).resolve().parents[4] / "robots"
 SHIPPED = ("fr3", "sim_panda", "so101", "ur5e", "xarm7")
@@ -114,7 +115,9 @@ def test_text_that_is_no_profile(text: str, message: str) -> None:
 def test_yaml_is_data_and_never_executed(tmp_path: Path) -> None:
     mark = tmp_path / "executed"
     with pytest.raises(ProfileError, match="not valid YAML"):
-        RobotProfile.from_text(f"name: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{mark}']]")
+        RobotProfile.from_text(
+            f"name: !!python/object/apply:pathlib.Path.touch [!!python/object/apply:pathlib.Path ['{mark}']]"
+        )
     assert not mark.exists()
 
 
@@ -145,3 +148,16 @@ def test_the_users_own_folder_comes_first(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     assert profile_folders()[0] == tmp_path / "robots"
     assert find_profile("fr3").vendor == "somebody else"
+
+
+def test_the_reference_page_is_up_to_date() -> None:
+    command = "python -m world2act_core.robot.profile_docs docs/reference/robot-profiles.md"
+    page = (ROBOTS.parent / "docs/reference/robot-profiles.md").read_text()
+    assert page == profiles_page(), f"run `{command}`"
+    assert all(f"| `{name}` |" in page for name in SHIPPED)
+    assert "|  |" not in page, "a field of a profile has no description"
+
+
+def test_profiles_are_installed_with_the_package() -> None:
+    setup = (ROBOTS.parent / "ros2_ws/src/world2act_core/setup.py").read_text()
+    assert 'share/{PACKAGE}/robots", sorted(glob("../../../robots/*.yaml"))' in setup

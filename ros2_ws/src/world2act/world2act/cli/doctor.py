@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ class Doctor:
 
     bundle: Path = Path(DEFAULT_BUNDLE)
     """Bundle to verify."""
+    robot: str = ""
+    """Also check a live graph against this robot's profile: its name, or the path of its file."""
     domain: int | None = None
     """ROS domain to look at. Default: ROS_DOMAIN_ID, or 0."""
     llm_base_url: str = ""
@@ -39,7 +42,7 @@ class Doctor:
         table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
         results: list[Check] = []
         with console.status("checking"):
-            for check in all_checks(self.bundle, self._language_model()):
+            for check in self._checks():
                 results.append(check)
                 level = f"[{STYLE[check.level]}]{check.level}[/]"
                 # What was found may be anybody's words, and brackets in them mean nothing.
@@ -51,6 +54,13 @@ class Doctor:
             return 1
         console.print("Everything that is needed is here.", style="green")
         return 0
+
+    def _checks(self) -> Iterator[Check]:
+        yield from all_checks(self.bundle, self._language_model())
+        if self.robot:
+            from world2act.robot_doctor.checks import robot_checks
+
+            yield from robot_checks(self.robot)
 
     def _language_model(self) -> LanguageModel | None:
         if not (self.llm_base_url or self.llm_model):

@@ -8,11 +8,13 @@ from pydantic import Field
 
 from world2act_core.robot.fields import ProfileModel, Topic
 
+KIND = "Which interface this is"
+
 
 class JointTrajectoryCommand(ProfileModel):
     """One point per tick for a joint_trajectory_controller (or a driver with its topic)."""
 
-    interface: Literal["joint_trajectory"]
+    interface: Literal["joint_trajectory"] = Field(description=KIND)
     topic: Topic = Field(description="Topic of the trajectories")
     time_from_start_s: float = Field(
         default=0.02, gt=0, le=1, description="When the point is to be reached, after the message's time [s]"
@@ -24,7 +26,7 @@ class JointTrajectoryCommand(ProfileModel):
 class ForwardPositionCommand(ProfileModel):
     """Joint positions [rad or m] for a forward_command_controller."""
 
-    interface: Literal["forward_position"]
+    interface: Literal["forward_position"] = Field(description=KIND)
     topic: Topic = Field(description="Topic of the positions")
     message: ClassVar[str] = "std_msgs/msg/Float64MultiArray"
 
@@ -32,7 +34,7 @@ class ForwardPositionCommand(ProfileModel):
 class ForwardVelocityCommand(ProfileModel):
     """Joint velocities [rad/s or m/s] for a forward_command_controller."""
 
-    interface: Literal["forward_velocity"]
+    interface: Literal["forward_velocity"] = Field(description=KIND)
     topic: Topic = Field(description="Topic of the velocities")
     position_gain: float = Field(
         default=2.0, ge=0, le=20,
@@ -44,7 +46,7 @@ class ForwardVelocityCommand(ProfileModel):
 class TwistCommand(ProfileModel):
     """End-effector velocities [m/s, rad/s] for MoveIt Servo."""
 
-    interface: Literal["twist"]
+    interface: Literal["twist"] = Field(description=KIND)
     topic: Topic = Field(description="Topic of the twists")
     frame: Literal["base", "end_effector"] = Field(
         default="base", description="Whether velocities are given along the axes of the base or of the end effector"
@@ -55,7 +57,7 @@ class TwistCommand(ProfileModel):
 class ArmCommandCommand(ProfileModel):
     """Absolute end-effector targets in our own message, which also carries the gripper."""
 
-    interface: Literal["arm_command"]
+    interface: Literal["arm_command"] = Field(description=KIND)
     topic: Topic = Field(default="arm_command", description="Topic of the targets")
     message: ClassVar[str] = "world2act_interfaces/msg/ArmCommand"
 
@@ -69,7 +71,7 @@ ArmInterface = Annotated[
 class GripperTrajectoryCommand(ProfileModel):
     """The gripper's joint through a joint_trajectory_controller."""
 
-    interface: Literal["joint_trajectory"]
+    interface: Literal["joint_trajectory"] = Field(description=KIND)
     topic: Topic = Field(description="Topic of the trajectories")
     joint: str = Field(min_length=1, description="Name of the joint that is commanded")
     message: ClassVar[str] = "trajectory_msgs/msg/JointTrajectory"
@@ -78,7 +80,7 @@ class GripperTrajectoryCommand(ProfileModel):
 class GripperPositionCommand(ProfileModel):
     """The gripper's position through a forward_command_controller."""
 
-    interface: Literal["forward_position"]
+    interface: Literal["forward_position"] = Field(description=KIND)
     topic: Topic = Field(description="Topic of the positions")
     message: ClassVar[str] = "std_msgs/msg/Float64MultiArray"
 
@@ -86,7 +88,7 @@ class GripperPositionCommand(ProfileModel):
 class GripperActionCommand(ProfileModel):
     """The gripper through the action GripperCommand; needs control_msgs, which a ROS 2 installation brings."""
 
-    interface: Literal["gripper_action"]
+    interface: Literal["gripper_action"] = Field(description=KIND)
     topic: Topic = Field(description="Name of the action")
     message: ClassVar[str] = "control_msgs/action/GripperCommand"
 
@@ -94,7 +96,7 @@ class GripperActionCommand(ProfileModel):
 class GripperInArmCommand(ProfileModel):
     """The gripper's command travels inside ArmCommand; only with the arm's interface arm_command."""
 
-    interface: Literal["with_arm"]
+    interface: Literal["with_arm"] = Field(description=KIND)
     message: ClassVar[str] = ""
 
 

@@ -25,9 +25,11 @@ class IkSettings:
 
     metres_per_radian: how much position one radian of orientation is worth.
     posture_cost, posture_rate: weight of the home posture and how fast it is approached [1/s] where the target leaves
-    freedom (the elbow of a seven-joint arm). singular_below: below this smallest singular value of the weighted Jacobian
-    [m per rad] the arm counts as near a singularity, and damping grows from zero to `damping` as it falls to zero.
+    freedom (the elbow of a seven-joint arm).
+    singular_below: below this smallest singular value of the weighted Jacobian [m per rad] the arm counts as near a
+    singularity; damping grows from zero there to `damping` where the value is zero.
     rotation_speed: fastest turn of the end effector [rad/s].
+    reached_m, reached_rad: nearer than both, a target counts as reached.
     """
 
     metres_per_radian: float = 0.25
@@ -64,7 +66,8 @@ class CartesianToJoint:
 
     Keeps no state: the caller hands in the joint reference of the tick before, at the start the measured position. A
     target that jumps is approached in a straight line at the profile's `speed.max_eef`; one out of reach as far as the
-    arm goes. Raises ProfileError when the profile has no usable model.
+    arm goes. It looks no further than one tick: where a joint limit bars the straight way it stops in front of it and
+    says how much is left. Raises ProfileError when the profile has no usable model.
     """
 
     def __init__(self, profile: RobotProfile, settings: IkSettings | None = None) -> None:

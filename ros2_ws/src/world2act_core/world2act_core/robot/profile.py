@@ -80,8 +80,8 @@ class RobotProfile(ProfileModel):
             )
         if self.gripper.command.interface == "with_arm" and self.command.interface != "arm_command":
             raise ValueError(
-                f"gripper.command: with_arm needs command.interface arm_command; {self.command.interface} has no place for "
-                f"the gripper, so give it a topic or an action of its own"
+                f"gripper.command: with_arm needs command.interface arm_command; {self.command.interface} has no "
+                f"place for the gripper, so give it a topic or an action of its own"
             )
         if self.model is not None and set(self.model.joints) != set(self.joint_names):
             different = sorted(set(self.model.joints) ^ set(self.joint_names))
