@@ -26,7 +26,7 @@ def safety_settings(
             "max_eef_speed": max(cap * speed_scale, 1e-3),
             "workspace": SafetyBox(low=workspace.low, high=workspace.high),
             "keep_out": [KeepOut(name=box.name, low=box.low, high=box.high) for box in workspace.keep_out],
-            "clearance_margin_m": profile.collision.self_margin,
+            "clearance_margin_m": 0.0,  # the model of the arm takes the profile's margins off
             **thresholds,
         }
     )

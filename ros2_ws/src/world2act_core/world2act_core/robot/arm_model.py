@@ -33,5 +33,8 @@ class ArmModel(Protocol):
         ...
 
     def clearance(self, position: Vector, limit: float) -> tuple[float, str]:
-        """Smallest distance [m] of the arm to itself and the table, and between what; `limit` if nothing is nearer."""
+        """How much farther [m] the arm is from itself and the table than it has to be, and from what there.
+
+        Negative when a margin is not kept; (`limit`, "") when nothing is nearer.
+        """
         ...

@@ -27,7 +27,7 @@ class MujocoArm:
         self._site = self.model.site(EEF_SITE).id
         self._base = self.model.body(spec.base_body).id
         self._elbow = self.model.body(spec.elbow_body).id
-        self._clearance = ClearanceCheck(self.model, spec)
+        self._clearance = ClearanceCheck(self.model, spec, profile.collision)
         self._jacobian = np.zeros((6, self.model.nv))
 
     @property
@@ -69,7 +69,7 @@ class MujocoArm:
         return np.vstack([axes.T @ self._jacobian[:3], axes.T @ self._jacobian[3:]])
 
     def clearance(self, position: Vector, limit: float) -> tuple[float, str]:
-        """Smallest distance [m] of the arm to itself and the table, and between what; (limit, "") if none is nearer."""
+        """How much farther [m] than its margin the arm is from itself and the table, and from what; else (limit, "")."""
         self._move(position)
         return self._clearance.smallest(self._data, limit)
 

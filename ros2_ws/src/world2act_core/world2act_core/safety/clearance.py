@@ -50,8 +50,8 @@ class Clearance:
             name = checks.TABLE_COLLISION if "table" in what.lower() else checks.SELF_COLLISION
             if distance < min(self._margin, self._least_m) - _ROUNDING_M:
                 return name, (
-                    f"{what} would be {1e3 * distance:.1f} mm apart, {1e3 * self._margin:.1f} mm is kept: the arm "
-                    "stops before; lead the reference away from it"
+                    f"{what} would be {1e3 * (self._margin - distance):.1f} mm nearer than is allowed: the arm stops "
+                    "before; lead the reference away from it"
                 )
             if index == 0 and self._far_enough(positions):
                 return None
