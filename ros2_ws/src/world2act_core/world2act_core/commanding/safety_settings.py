@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from world2act_core.robot.profile import RobotProfile
+from world2act_core.safety import checks
 from world2act_core.safety.settings import KeepOut, SafetyBox, SafetySettings
 
 
@@ -27,6 +28,8 @@ def safety_settings(
             "workspace": SafetyBox(low=workspace.low, high=workspace.high),
             "keep_out": [KeepOut(name=box.name, low=box.low, high=box.high) for box in workspace.keep_out],
             "clearance_margin_m": 0.0,  # the model of the arm takes the profile's margins off
+            # An arm that works on a table is led to it all the time: it stops there and goes on.
+            "overrides": {checks.TABLE_COLLISION: {"reaction": "clip", "latched": False}},
             **thresholds,
         }
     )
