@@ -21,7 +21,7 @@ FAST = {**LOOSE, "max_eef_speed": 3.0}
 GO_ON = {"KEEP_OUT": {"reaction": "clip", "latched": False}, "COMMAND_JUMP": {"latched": False}}
 MAST = {"name": "mast", "low": (0.3, 0.3, -0.1), "high": (0.5, 0.5, 0.1)}
 HOME = np.array([-0.8, 1.2, 0.4])
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def run(guarded: SafetyFilter, begin: Vector, references: Any, period_s: float = 0.01) -> list[SafetyDecision]:
@@ -64,7 +64,7 @@ def test_no_box_is_entered_or_left(planar_arm: Any, planar_limits: JointLimits, 
     box = {"low": (-0.2, -0.5, -0.1), "high": (0.8, 0.7, 0.1)}
     elbow = {"low": (-0.1, -0.42, -0.1), "high": (0.5, 0.42, 0.1)}
     chosen = SafetySettings(**FAST, workspace=box, elbow=elbow, keep_out=(MAST,), overrides=GO_ON)
-    decisions = run(SafetyFilter(planar_limits, chosen, planar_arm), HOME, wild(seed, 300, 3))
+    decisions = run(SafetyFilter(planar_limits, chosen, planar_arm), HOME, wild(seed, 200, 3))
     hand, joint = points(planar_arm, decisions, "eef"), points(planar_arm, decisions, "elbow")
     assert is_inside(hand, box["low"], box["high"]).all()
     assert is_inside(joint, elbow["low"], elbow["high"]).all()
@@ -92,8 +92,8 @@ def test_the_panda_keeps_its_distance(panda: Any, panda_limits: JointLimits, see
         **FAST, clearance_margin_m=0.02, overrides={**overrides, "COMMAND_JUMP": {"latched": False}}
     )
     begin = np.array([0.0, 0.6, 0.0, -2.0, 0.0, 2.6, 0.8])
-    decisions = run(SafetyFilter(panda_limits, chosen, panda), begin, wild(seed, 160, 7))
-    distances = [panda.clearance(decision.position, 0.1)[0] for decision in decisions]
+    decisions = run(SafetyFilter(panda_limits, chosen, panda), begin, wild(seed, 120, 7))
+    distances = [panda.clearance(decision.position, 0.02)[0] for decision in decisions]
     assert min(distances) >= 0.02 - 1e-6
 
 
@@ -102,9 +102,9 @@ def test_it_stops_before_the_table_and_says_so(panda: Any, panda_limits: JointLi
     begin = np.array([0.0, 0.6, 0.0, -2.0, 0.0, 2.6, 0.8])
     decisions = run(guarded, begin, [lambda here: here + [0, 0.2, 0, 0, 0, 0, 0]] * 100)
     assert decisions[-1].mode is SafetyMode.HOLDING and decisions[-1].hold_reason.startswith("TABLE_COLLISION: ")
-    distance = panda.clearance(decisions[-1].position, 0.2)[0]
-    assert 0.01 <= distance < 0.03
-    assert guarded.status().clearance == pytest.approx(distance, abs=0.2)
+    assert panda.clearance(decisions[-1].position, 0.01)[0] == 0.01
+    assert panda.clearance(decisions[-1].position, 0.03)[0] < 0.03
+    assert 0.01 <= guarded.status().clearance < 0.15
 
 
 def test_distances_are_asked_for_only_near_something(panda: Any, panda_limits: JointLimits) -> None:
@@ -159,8 +159,8 @@ def test_an_arm_that_begins_in_a_box_only_comes_out(planar_limits: JointLimits, 
 def test_a_keep_out_box_holds_until_it_is_cleared(planar_limits: JointLimits, planar_arm: Any) -> None:
     chosen = SafetySettings(**FAST, keep_out=(MAST,))
     guarded = SafetyFilter(planar_limits, chosen, planar_arm)
-    begin = np.array([-0.2, 0.6, 0.0])
-    target = np.array([0.5, 0.6, 0.0])  # its way leads the hand through the mast
+    # The hand goes round at 0.57 m from the base; the mast's middle is there too.
+    begin, target = np.array([-1.0, 1.6, 0.4]), np.array([0.3, 1.6, 0.4])
     decisions = run(guarded, begin, [begin + (target - begin) * min(1, k / 150) for k in range(200)])
     assert decisions[-1].mode is SafetyMode.HOLDING
     assert "KEEP_OUT: the end effector would enter keep-out box 'mast' at (" in decisions[-1].hold_reason

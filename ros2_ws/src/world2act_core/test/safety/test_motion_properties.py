@@ -25,6 +25,7 @@ from world2act_core.safety.types import MotionRequest, SafetyDecision, SafetyMod
 N = 3
 LOOSE = {"start_jump_rad": 0.5, "jump_rad": 3.0, "tracking_error_rad": 1.0}
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(quick, max_examples=12)
 
 
 @dataclass
@@ -167,7 +168,7 @@ def test_it_comes_to_rest_in_the_time_the_limits_need_and_stays(
     rig.assert_inside()
 
 
-@quick
+@few
 @given(limits=drawn_limits(), seed=st.integers(0, 2**20), period=st.sampled_from([0.005, 0.01, 0.02]))
 def test_after_a_clear_it_goes_where_it_is_told(limits: JointLimits, seed: int, period: float) -> None:
     rig = Rig(limits, SafetyFilter(limits, SafetySettings(**LOOSE)), middle(limits))
@@ -193,7 +194,7 @@ def test_after_a_clear_it_goes_where_it_is_told(limits: JointLimits, seed: int, 
     rig.assert_inside()
 
 
-@quick
+@few
 @given(seed=st.integers(0, 2**20), period=st.sampled_from([0.002, 0.005, 0.01]), jitter=st.sampled_from([0.0, 0.3]))
 def test_a_reference_inside_the_limits_passes(seed: int, period: float, jitter: float) -> None:
     """A sum of slow waves that begins at rest, well inside limits like the FR3's."""

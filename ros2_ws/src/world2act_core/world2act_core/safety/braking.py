@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import ruckig
@@ -49,6 +50,7 @@ class BrakingPath:
             return MotionState.resting(self.end)
         return MotionState(*(np.array(values) for values in self._trajectory.at_time(time_s)))
 
+    @cached_property
     def extremes(self) -> tuple[Vector, Vector]:
         """Lowest and highest position [N] of each joint on the way.
 

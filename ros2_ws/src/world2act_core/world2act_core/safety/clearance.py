@@ -16,7 +16,7 @@ from world2act_core.safety.regions import Finding
 from world2act_core.safety.settings import SafetySettings
 from world2act_core.safety.types import Vector
 
-_HORIZON_M = 0.2
+_HORIZON_M = 0.1
 """How far the model looks beyond the margin: the farther, the longer one answer lasts, and the more it costs."""
 _ROUNDING_M = 1e-9
 
@@ -41,12 +41,15 @@ class Clearance:
             self._measure(position)
             self._least_m = self.measured_m
 
-    def check(self, positions: list[Vector]) -> Finding | None:
-        """The first of these joint positions [N] that is too near; the first one is the next command."""
+    def check(self, positions: list[Vector], *, remember: bool = True) -> Finding | None:
+        """The first of these joint positions [N] that is too near.
+
+        remember: the first one is the next command, and what is measured there bounds what comes after.
+        """
         if self._far_enough(positions):
             return None
         for index, position in enumerate(positions):
-            distance, what = self._measure(position, anchor=index == 0)
+            distance, what = self._measure(position, anchor=remember and index == 0)
             name = checks.TABLE_COLLISION if "table" in what.lower() else checks.SELF_COLLISION
             if distance < min(self._margin, self._least_m) - _ROUNDING_M:
                 return name, (
@@ -64,6 +67,10 @@ class Clearance:
     def _measure(self, position: Vector, anchor: bool = True) -> tuple[float, str]:
         self.queries += 1
         distance, what = self._model.clearance(position, self._margin + _HORIZON_M)
+        if distance < self._margin:
+            # MuJoCo's distance of a mesh is at times far too small (never too large) when it may look far, and right
+            # when it may not. See docs/safety.md.
+            distance, what = max((distance, what), self._model.clearance(position, self._margin))
         if not math.isfinite(distance):
             distance, what = -math.inf, f"{what or 'unknown parts'} (the model gave no distance)"
         if anchor:

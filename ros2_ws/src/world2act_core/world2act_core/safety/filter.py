@@ -216,7 +216,8 @@ class SafetyFilter:
         wanted, finding = inputs.wanted(request, self.limits)
         for name, text in ([finding] if finding else []) + inputs.stale(request, self.settings):
             self._flags.found(name, text, situation.now_s)
-        if wanted is not None:
+        # An arm that rests for another reason is left behind by its reference: that is no fault of the reference.
+        if wanted is not None and (not self._must_rest or checks.COMMAND_JUMP in self._flags.latched()):
             self._check_jump(wanted, situation.now_s)
         self._last_wanted = None if wanted is None or self._must_rest else wanted
         return wanted

@@ -12,17 +12,13 @@ class _Flag:
         self.name = name
         self.reaction = settings.reaction(name)
         self.latches = settings.latches(name)
-        self.active = self.was_active = self.latched = False
+        self.active = self.latched = False
         self.count = 0
         self.last_s = 0.0
         self.message = ""
 
-    @property
-    def reacts(self) -> bool:
-        return self.active or self.latched
-
     def report(self) -> FlagReport:
-        level = self.reaction.level if self.reacts else Level.OK
+        level = self.reaction.level if self.active or self.latched else Level.OK
         return FlagReport(
             self.name, level, self.reaction, self.active, self.latched, self.count, self.last_s, self.message
         )
@@ -34,12 +30,16 @@ class FlagBoard:
     def __init__(self, settings: SafetySettings) -> None:
         self._flags = {name: _Flag(name, settings) for name in BY_NAME}
         self._events: list[SafetyEvent] = []
+        self._reacting: list[_Flag] = []  # those with a reaction in force; mostly none, so a period costs little
+        self._before: set[str] = set()  # what had been found in the last period
 
     def begin(self) -> None:
         """A new period: nothing has been found yet."""
         self._events = []
-        for flag in self._flags.values():
-            flag.was_active, flag.active = flag.active, False
+        self._before = {flag.name for flag in self._reacting if flag.active}
+        for flag in self._reacting:
+            flag.active = False
+        self._reacting = [flag for flag in self._reacting if flag.latched]
 
     def found(self, name: str, message: str, now_s: float) -> None:
         """Check `name` found something; only the first finding of a period, and of a series of periods, is an event."""
@@ -47,7 +47,9 @@ class FlagBoard:
         if flag.active:
             return
         flag.active = True
-        if flag.was_active:
+        if not flag.latched:
+            self._reacting.append(flag)
+        if name in self._before:
             return
         flag.count += 1
         flag.last_s, flag.message = now_s, message
@@ -65,28 +67,29 @@ class FlagBoard:
 
     def latched(self) -> tuple[str, ...]:
         """Names of the checks whose reaction goes on until it is cleared."""
-        return tuple(flag.name for flag in self._flags.values() if flag.latched)
+        return tuple(flag.name for flag in self._reacting if flag.latched)
 
     def strictest(self) -> tuple[Reaction, str]:
         """The strictest reaction in force and its message; (CLIP, "") when nothing is."""
         worst, message = Reaction.CLIP, ""
-        for flag in self._flags.values():
-            if flag.reacts and flag.reaction.severity > worst.severity:
+        for flag in self._reacting:
+            if flag.reaction.severity > worst.severity:
                 worst, message = flag.reaction, f"{flag.name}: {flag.message}"
         return worst, message
 
     def slowing(self) -> tuple[str, ...]:
         """Names of the checks that slow the arm down now."""
-        return tuple(flag.name for flag in self._flags.values() if flag.reacts and flag.reaction is Reaction.SLOW)
+        return tuple(flag.name for flag in self._reacting if flag.reaction is Reaction.SLOW)
 
     def still_there(self) -> list[tuple[str, str]]:
         """Name and message of every latched check whose cause was there in this period."""
-        return [(flag.name, flag.message) for flag in self._flags.values() if flag.latched and flag.active]
+        return [(flag.name, flag.message) for flag in self._reacting if flag.latched and flag.active]
 
     def clear(self) -> None:
         """End every latched reaction; a cause that is still there is found again, and counted, in the next period."""
-        for flag in self._flags.values():
+        for flag in self._reacting:
             flag.latched = flag.active = False
+        self._reacting, self._before = [], set()
 
     def report(self) -> tuple[FlagReport, ...]:
         """Every flag, in the order of `CHECKS`."""

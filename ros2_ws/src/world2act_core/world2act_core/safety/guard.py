@@ -61,15 +61,15 @@ class Guard:
         """The arm is at joint positions [N]; checked: this is the pose of the candidate that was checked last."""
         known = self._next_jacobian if checked else None
         self.jacobian = self._model.jacobian(position) if known is None else known
-        self._regions.settle(position)
+        self._regions.settle(position, checked=checked)
         self._clearance.settle(position)
 
     def look_at(self, position: Vector) -> Finding | None:
         """What would be wrong with joint positions [N], whatever the way there."""
-        return self._regions.check([position]) or self._clearance.check([position])
+        return self._regions.check([position]) or self._clearance.check([position], remember=False)
 
     def _way_to_rest(self, candidate: Candidate, jacobian: Vector) -> list[Vector]:
         """Positions on the braking path, near enough to each other that nothing thinner than the margin is missed."""
-        low, high = candidate.brake.extremes()
+        low, high = candidate.brake.extremes
         travel_m = float(np.linalg.norm(jacobian[:3], axis=0) @ (high - low))
         return candidate.brake.sample(min(_MOST_SAMPLES, 1 + math.floor(travel_m / self._spacing_m)))

@@ -129,7 +129,7 @@ class JointMotion:
         return stop if brake is None or self._beyond(brake).any() else Candidate(mixed, brake)
 
     def _beyond(self, brake: BrakingPath) -> Vector:
-        low, high = brake.extremes()
+        low, high = brake.extremes
         # An arm that begins outside its limits may come back, not go further out.
         lowest = np.minimum(self.limits.position_low, self.state.position) - _ROUNDING_RAD
         highest = np.maximum(self.limits.position_high, self.state.position) + _ROUNDING_RAD

@@ -12,6 +12,7 @@ from world2act_core.safety.types import Vector
 Finding = tuple[str, str]
 """Name of a check, and what was wrong, where and what to do."""
 _ROUNDING_M = 1e-9
+_HAND, _ELBOW = "end effector", "elbow"
 
 
 @dataclass(frozen=True)
@@ -39,37 +40,49 @@ class Regions:
         self._model = model
         self._margin = settings.geometry_margin_m
         self._regions = _regions(settings)
-        self._needs_elbow = any(region.of == "elbow" for region in self._regions)
-        self._depths = [0.0] * len(self._regions)
+        self._needs_elbow = any(region.of == _ELBOW for region in self._regions)
+        self._depths = self._next_depths = [0.0] * len(self._regions)
 
-    def settle(self, position: Vector) -> None:
-        """The arm is at joint positions [N] now: from here on it may not be deeper in any box."""
-        self._depths = [region.depth(point, self._margin) for region, point in self._points(position)]
+    def settle(self, position: Vector, *, checked: bool = False) -> None:
+        """The arm is at joint positions [N] now: from here on it may not be deeper in any box.
+
+        checked: these are the first positions of the last `check`.
+        """
+        self._depths = self._next_depths if checked else self._judge(position)[1]
 
     def check(self, positions: list[Vector]) -> Finding | None:
         """The first of these joint positions [N] that is deeper on a wrong side than the arm is now."""
-        for position in positions:
-            for (region, point), depth in zip(self._points(position), self._depths):
-                if region.depth(point, self._margin) > depth + _ROUNDING_M:
-                    return region.check, _message(region, point)
+        for index, position in enumerate(positions):
+            points, depths = self._judge(position)
+            if index == 0:
+                self._next_depths = depths
+            for region, there, here in zip(self._regions, depths, self._depths):
+                if there > here + _ROUNDING_M:
+                    return region.check, _message(region, points[region.of])
         return None
 
-    def _points(self, position: Vector) -> list[tuple[_Region, Point]]:
-        if not self._regions:
-            return []
-        eef: Point = tuple(self._model.forward(position).position.tolist())
-        elbow: Point = tuple(self._model.elbow(position).tolist()) if self._needs_elbow else eef
-        return [(region, elbow if region.of == "elbow" else eef) for region in self._regions]
+    def _judge(self, position: Vector) -> tuple[dict[str, Point], list[float]]:
+        points = self._points(position)
+        return points, [region.depth(points[region.of], self._margin) for region in self._regions]
+
+    def _points(self, position: Vector) -> dict[str, Point]:
+        """End effector and elbow, as far as there are boxes for them."""
+        points: dict[str, Point] = {}
+        if self._regions:
+            points[_HAND] = tuple(self._model.forward(position).position.tolist())
+        if self._needs_elbow:
+            points[_ELBOW] = tuple(self._model.elbow(position).tolist())
+        return points
 
 
 def _regions(settings: SafetySettings) -> tuple[_Region, ...]:
     found = []
     if settings.workspace is not None:
-        found.append(_Region(checks.WORKSPACE, "end effector", "leave its workspace", settings.workspace, True))
+        found.append(_Region(checks.WORKSPACE, _HAND, "leave its workspace", settings.workspace, True))
     if settings.elbow is not None:
-        found.append(_Region(checks.ELBOW, "elbow", "leave its box", settings.elbow, True))
+        found.append(_Region(checks.ELBOW, _ELBOW, "leave its box", settings.elbow, True))
     for box in settings.keep_out:
-        for of in ("end effector", "elbow"):
+        for of in (_HAND, _ELBOW):
             found.append(_Region(checks.KEEP_OUT, of, f"enter keep-out box {box.name!r}", box, False))
     return tuple(found)
 

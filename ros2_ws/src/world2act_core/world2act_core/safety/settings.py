@@ -61,7 +61,7 @@ class SafetySettings(_Model):
     keep_out: tuple[KeepOut, ...] = Field((), description="Boxes that neither end effector nor elbow may enter")
     geometry_margin_m: float = Field(0.005, gt=0, le=0.1, description="Distance kept from every such face [m]")
     clearance_margin_m: float = Field(
-        0.01, ge=0, le=0.2, description="Kept between parts of the arm, and from the table [m]"
+        0.01, ge=0.001, le=0.2, description="Kept between parts of the arm, and from the table [m]"
     )
     reach_m: float = Field(1.5, gt=0, le=5, description="No point of the arm is farther from a joint's axis [m]")
 
