@@ -27,7 +27,7 @@ def safety_settings(
             "max_eef_speed": max(cap * speed_scale, 1e-3),
             "workspace": SafetyBox(low=workspace.low, high=workspace.high),
             "keep_out": [KeepOut(name=box.name, low=box.low, high=box.high) for box in workspace.keep_out],
-            "clearance_margin_m": 0.0,  # the model of the arm takes the profile's margins off
+            "clearance_margin_m": 0.001,  # on top of the profile's margins, which the model of the arm takes off
             # An arm that works on a table is led to it all the time: it stops there and goes on.
             "overrides": {checks.TABLE_COLLISION: {"reaction": "clip", "latched": False}},
             **thresholds,

@@ -64,10 +64,14 @@ class ClearanceCheck:
             self._model.opt.disableflags = flags
 
     def _name(self, geom: int) -> str:
-        """The table and boxes of the tool by their own name, links by that of their body."""
-        name = self._model.geom(geom).name
-        is_box = self._model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX
-        return str(name if name and is_box else self._model.body(self._model.geom_bodyid[geom]).name)
+        return part_name(self._model, geom)
+
+
+def part_name(model: mujoco.MjModel, geom: int) -> str:
+    """The table and boxes of the tool by their own name, links by that of their body."""
+    name = model.geom(geom).name
+    is_box = model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX
+    return str(name if name and is_box else model.body(model.geom_bodyid[geom]).name)
 
 
 def _may_touch(model: mujoco.MjModel, spec: ModelSpec, first: int, second: int) -> bool:
@@ -81,8 +85,12 @@ def _may_touch(model: mujoco.MjModel, spec: ModelSpec, first: int, second: int) 
     for body, other in (bodies, bodies[::-1]):
         if _rigid_root(model, int(model.body_parentid[body])) == other:
             return False
-    names = {model.body(model.geom_bodyid[geom]).name for geom in (first, second)}
-    return not any(names == set(pair) for pair in spec.ignore_pairs)
+    parts = [{part_name(model, geom), str(model.body(model.geom_bodyid[geom]).name)} for geom in (first, second)]
+    return not any(
+        one in names and other in others
+        for names, others in (parts, parts[::-1])
+        for one, other in spec.ignore_pairs
+    )
 
 
 def _rigid_root(model: mujoco.MjModel, body: int) -> int:

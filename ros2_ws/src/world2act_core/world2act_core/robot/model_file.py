@@ -93,7 +93,9 @@ def _keep_only_what_collides(spec: MjSpec) -> None:
 def _check_names(profile: RobotProfile, wanted: ModelSpec, spec: MjSpec) -> None:
     bodies = [body.name for body in spec.bodies]
     asked = {"base_body": wanted.base_body, "elbow_body": wanted.elbow_body, "eef_body": wanted.eef_body}
-    asked |= {f"ignore_pairs.{index}": name for index, pair in enumerate(wanted.ignore_pairs) for name in pair}
+    tools = [box.name for box in wanted.tool]
+    pairs = enumerate(wanted.ignore_pairs)
+    asked |= {f"ignore_pairs.{index}": name for index, pair in pairs for name in pair if name not in tools}
     for field, name in asked.items():
         if name not in bodies:
             raise ProfileError(
