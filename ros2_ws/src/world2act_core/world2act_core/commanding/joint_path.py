@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,7 @@ class JointPath:
         self._measured = self._commanded = self.model.forward(position)
         self._joints = np.array(position, dtype=np.float64)
         self._chunks.rest(self._measured)
+        self._sampled_s, self._moving = -math.inf, False
 
     def measure(self, stamp_s: float, position: Vector) -> EefPose:
         """The joints were measured at `position` [N]; returns the end effector's pose there."""
@@ -83,14 +85,24 @@ class JointPath:
         return self._measured
 
     def push(self, chunk: ActionChunk) -> bool:
-        """Take a chunk. False: it came too late, twice or out of order. Raises ChunkError when it makes no sense."""
+        """Take a chunk. False: it came too late, twice or out of order. Raises ChunkError when it makes no sense.
+
+        While the arm stands still, the chunk begins when it can be executed, not when its observation was made: nothing
+        has changed since, and running after it would only make the arm start with a jerk.
+        """
         seen = self._poses.at(chunk.start_time_s)
-        return seen is not None and self._chunks.push(chunk, seen)
+        if seen is None:
+            return False
+        if not self._moving and self._sampled_s > chunk.start_time_s:
+            chunk = replace(chunk, start_time_s=self._sampled_s)
+        return self._chunks.push(chunk, seen)
 
     def sample(self, now_s: float, period_s: float) -> PathPoint | None:
-        """The reference of this period; None when no chunk covers it."""
+        """The reference of this period; None when no chunk covers it. Call it while the arm holds, too."""
         ahead_s = self._lookahead.step(self._delay.value_s, period_s)
-        reference = self._chunks.sample(now_s + ahead_s)
+        self._sampled_s = now_s + ahead_s
+        reference = self._chunks.sample(self._sampled_s)
+        self._moving = reference is not None
         if reference is None:
             return None
         return PathPoint(self.kinematics.step(reference.pose, self._joints, period_s), reference)
@@ -104,6 +116,7 @@ class JointPath:
             return
         self._joints = np.array(position, dtype=np.float64)
         self._chunks.rest(pose)
+        self._moving = False
         self._delay.clear()
 
     def forget(self) -> None:

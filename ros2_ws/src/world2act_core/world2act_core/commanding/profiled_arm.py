@@ -47,7 +47,9 @@ class ProfiledArm:
         observation_age_s: of the newest one, inf before the first. expects_chunk: a period that no chunk covers is a
         fault; otherwise the arm only waits for one.
         """
-        point = None if situation.hold_reason else self.path.sample(situation.now_s, period_s)
+        point = self.path.sample(situation.now_s, period_s)
+        if situation.hold_reason:
+            point = None
         decision = self.safety.step(self._request(point, observation_age_s, expects_chunk), situation, period_s)
         follows = point is not None and not decision.hold_reason
         self.path.commanded(decision.position, point if follows else None)
