@@ -33,7 +33,7 @@ class Frames(ProfileModel):
     base: str = Field(min_length=1, description="The arm's base: x forward, y left, z up; every pose is in it")
     end_effector: str = Field(
         min_length=1,
-        description="The point between the fingertips; where twists are sent in it, exactly the frame of `model.eef_offset`",
+        description="The point between the fingertips; if twists are sent in it, the frame of `model.eef_offset`",
     )
 
 
