@@ -34,11 +34,13 @@ class ClearanceCheck:
 
     def smallest(self, data: mujoco.MjData, limit: float) -> tuple[float, str]:
         """Smallest distance [m] below `limit` and between what, negative when they overlap; else (limit, "")."""
-        # Bounding spheres first: at most a few pairs are near enough to be worth the exact distance.
+        # Bounding spheres first, nearest first: a few pairs at most are worth the exact distance.
         between = data.geom_xpos[self._first] - data.geom_xpos[self._second]
         bound = np.sqrt(np.einsum("ij,ij->i", between, between)) - self._reach
         best, names = limit, ""
-        for index in np.nonzero(bound < limit)[0]:
+        for index in np.argsort(bound):
+            if bound[index] >= best:
+                break
             first, second = int(self._first[index]), int(self._second[index])
             distance = self._distance(data, first, second, max(best, _SMALLEST_LIMIT_M))
             if distance < best:
