@@ -14,7 +14,7 @@ from world2act_core.robot.profile import ProfileError, RobotProfile
 
 EEF_SITE = "world2act_eef"
 TABLE = "table"
-_TABLE_HALF_M = (2.0, 2.0, 0.05)
+_TABLE_HALF_M = (2.0, 2.0, 0.5)
 
 
 def mjcf_path(reference: str) -> Path:

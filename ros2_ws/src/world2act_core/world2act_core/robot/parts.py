@@ -31,7 +31,10 @@ class Frames(ProfileModel):
     """Names of frames, as the driver and tf give them; they go into message headers."""
 
     base: str = Field(min_length=1, description="The arm's base: x forward, y left, z up; every pose is in it")
-    end_effector: str = Field(min_length=1, description="The point between the fingertips that actions move")
+    end_effector: str = Field(
+        min_length=1,
+        description="The point between the fingertips; if twists are sent in it, the frame of `model.eef_offset`",
+    )
 
 
 class StateSpec(ProfileModel):
