@@ -120,15 +120,21 @@ def start(ros, graph: Graph, bundle: Path, tmp_path: Path) -> Iterator[Start]:
         node.trigger_shutdown()
 
 
+def has_seen(node: Recorder, topic: str) -> bool:
+    """Whether a message of one of the topics that recordings begin with has reached the recorder."""
+    return any(record.channel.topic == f"/{topic}" for record in node._words.records())
+
+
 def wait_for_file(ros, folder: Path, count: int = 1) -> list[Path]:
     assert ros.until(lambda: len(finished(folder)) >= count), list(folder.iterdir())
     return finished(folder)
 
 
 def test_an_instruction_becomes_a_file(ros, graph: Graph, start: Start, bundle: Path, tmp_path: Path) -> None:
-    start(robot_profile="name: fr3\n")
+    node = start(robot_profile="name: fr3\n")
     # Seen before the instruction: in lockstep the world stands still until there is one.
     graph.observations.publish(Observation(sequence=41, state=[0.5] * 10))
+    assert ros.until(lambda: has_seen(node, topics.OBSERVATION))
     assert ros.until(lambda: any(s.state == RecorderStatus.BUFFERING for s in graph.statuses))
     graph.begin(7, "pick up the red cube")
     assert ros.until(lambda: any(s.state == RecorderStatus.RECORDING for s in graph.statuses))
@@ -136,7 +142,9 @@ def test_an_instruction_becomes_a_file(ros, graph: Graph, start: Start, bundle: 
         graph.chunks.publish(ActionChunk(sequence=number, plan_id=7, data=[0.25, float("nan")]))
     stop = SafetyFlag(name="E_STOP", level=SafetyFlag.ERROR, active=True, reaction="stop", message="pressed")
     graph.safety.publish(SafetyStatus(flags=[stop]))
-    ros.spin(0.2)
+    # Observation, plan and skill, three chunks and the safety filter's report, besides heartbeats.
+    assert ros.until(lambda: has_seen(node, SAFETY_STATUS) and node._thread.progress.messages >= 7)
+    ros.spin(0.3)
     graph.end()
     files = wait_for_file(ros, tmp_path / "recordings", 2)
     assert [path.name[:7] for path in files] == ["buffer-", "episode"], "an e-stop saves the last minute too"
@@ -167,14 +175,14 @@ def test_an_instruction_becomes_a_file(ros, graph: Graph, start: Start, bundle: 
 
 
 def test_requests(ros, graph: Graph, start: Start, tmp_path: Path) -> None:
-    start(episodes="manual")
+    node = start(episodes="manual")
     folder = tmp_path / "recordings"
     refused = graph.ask(Record.Request.STOP)
     assert not refused.ok and "nothing to end" in refused.message
     assert graph.ask(Record.Request.START).ok
     assert "already" in graph.ask(Record.Request.START).message
     graph.begin(1, "open the drawer")
-    ros.spin(0.3)
+    assert ros.until(lambda: node._tracker.plan_id == 1)
     stopped = graph.ask(Record.Request.STOP)
     assert stopped.ok and stopped.path == str(folder / "episode-000000.mcap")
     assert Recording(Path(stopped.path)).instruction == "open the drawer", "the next instruction that came"
@@ -182,7 +190,7 @@ def test_requests(ros, graph: Graph, start: Start, tmp_path: Path) -> None:
     assert graph.ask(Record.Request.DISCARD).ok
     assert len(finished(folder)) == 1
     graph.observations.publish(Observation(sequence=1))
-    ros.spin(0.3)
+    assert ros.until(lambda: has_seen(node, topics.OBSERVATION))
     saved = graph.ask(Record.Request.SAVE_BUFFER, "it looked odd")
     assert saved.ok and Recording(Path(saved.path)).header.note == "it looked odd"
     assert "unknown command 'dance'" in graph.ask("dance").message
@@ -190,9 +198,9 @@ def test_requests(ros, graph: Graph, start: Start, tmp_path: Path) -> None:
 
 
 def test_a_fault_on_node_health_saves_the_last_minute(ros, graph: Graph, start: Start, tmp_path: Path) -> None:
-    start(episodes="manual")
+    node = start(episodes="manual")
     graph.observations.publish(Observation(sequence=5))
-    ros.spin(0.3)
+    assert ros.until(lambda: has_seen(node, topics.OBSERVATION))
     graph.healths.publish(NodeHealth(node="/camera_ingest", level=NodeHealth.FAULT, fault="INPUT_SILENT"))
     (path,) = wait_for_file(ros, tmp_path / "recordings")
     recording = Recording(path)
@@ -208,7 +216,7 @@ def test_a_full_disk_is_told_and_the_node_goes_on(ros, graph: Graph, start: Star
     try:
         node = start(folder, compression="none", buffer_seconds=0.0)
         graph.begin(1, "pick up the can")
-        ros.spin(0.3)
+        assert ros.until(lambda: node._tracker.recording)
         for number in range(30):
             graph.chunks.publish(ActionChunk(sequence=number, plan_id=1, data=[0.5] * 20_000))
             ros.spin(0.02)
@@ -222,7 +230,7 @@ def test_a_full_disk_is_told_and_the_node_goes_on(ros, graph: Graph, start: Star
             path.unlink()
         assert ros.until(lambda: not node._tracker.recording)
         graph.begin(2, "again")
-        ros.spin(0.3)
+        assert ros.until(lambda: node._tracker.recording)
         graph.end()
         (path,) = wait_for_file(ros, folder)
         assert Recording(path).instruction == "again"
