@@ -217,10 +217,12 @@ def test_a_full_disk_is_told_and_the_node_goes_on(ros, graph: Graph, start: Star
         node = start(folder, compression="none", buffer_seconds=0.0)
         graph.begin(1, "pick up the can")
         assert ros.until(lambda: node._tracker.recording)
-        for number in range(30):
-            graph.chunks.publish(ActionChunk(sequence=number, plan_id=1, data=[0.5] * 20_000))
-            ros.spin(0.02)
-        assert ros.until(lambda: DISK_FULL in graph.faults)
+
+        def one_more_and_full() -> bool:
+            graph.chunks.publish(ActionChunk(plan_id=1, data=[0.5] * 20_000))
+            return DISK_FULL in graph.faults
+
+        assert ros.until(one_more_and_full, 60.0)
         assert node.active and node.condition.level == NodeHealth.DEGRADED, "the arm need not hold"
         assert ros.until(lambda: graph.statuses[-1].state == RecorderStatus.FAILED)
         assert "free some space" in graph.statuses[-1].message

@@ -15,6 +15,7 @@ from rclpy.serialization import deserialize_message
 
 from world2act import topics
 from world2act.conversions import stamp_to_ns
+from world2act.recording.definitions import type_name_of
 from world2act.recording.sources import PARAMETER_EVENTS
 from world2act_core.recording.layout import RecordingError
 from world2act_core.recording.reader import Recording
@@ -65,10 +66,10 @@ class ReplaySteps:
         parameters = {name: json.loads(value) for name, value in self._recording.policy.items() if name in LIVE}
         plan = self._recording.header.plan_id
         for message in self._recording.messages((topics.SKILL, topics.ACTION_CHUNK, PARAMETER_EVENTS)):
-            if message.topic == topics.SKILL:
+            if message.type_name == type_name_of(Skill):
                 skill = deserialize_message(message.data, Skill)
                 skills[(int(skill.plan_id), int(skill.id))] = skill
-            elif message.topic == PARAMETER_EVENTS:
+            elif message.type_name == type_name_of(ParameterEvent):
                 parameters = {**parameters, **_changes(message.data)}
             else:
                 chunk = deserialize_message(message.data, ActionChunk)
