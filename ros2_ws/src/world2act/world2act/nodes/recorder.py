@@ -106,6 +106,7 @@ class Recorder(ManagedNode):
         self._last_minute = LastMinute(
             self._folder, compression, self.values.number("buffer_seconds"),
             self.values.integer("buffer_size") * MIB, limits.min_free_bytes,
+            self.values.integer("buffer_files"),
         )  # fmt: skip
         self._log = EpisodeLog()
         self._shown: int | None = None
