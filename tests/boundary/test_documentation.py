@@ -16,6 +16,8 @@ from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
 from world2act.cli.main import Command
+from world2act.cli.recordings import Recordings
+from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
 from world2act.cli.set import Set
 from world2act.cli.up import Up
@@ -25,8 +27,14 @@ from world2act_core.grammar import MAX_INSTRUCTION_CHARACTERS, MAX_SKILLS
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs/reference"
 INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
-SUBCOMMANDS = {"up": Up, "do": Do, "reset": Reset, "set": Set, "demo": Demo, "evaluate": Evaluate, "doctor": Doctor}
-POSITIONAL = {"up": {"graph"}, "do": {"instruction"}, "set": {"node", "parameter", "value"}}
+SUBCOMMANDS = {
+    "up": Up, "do": Do, "reset": Reset, "set": Set, "demo": Demo, "evaluate": Evaluate, "recordings": Recordings,
+    "replay": Replay, "doctor": Doctor,
+}  # fmt: skip
+POSITIONAL = {
+    "up": {"graph"}, "do": {"instruction"}, "set": {"node", "parameter", "value"}, "recordings": {"path"},
+    "replay": {"file"},
+}  # fmt: skip
 
 
 def test_the_parameters_page_is_up_to_date() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from rich.progress import track
 
 from training.common.errors import DatasetError
+from training.data import layout
 from training.data.contract_file import claim_contract
 from training.data.episode import EpisodeBuffer, EpisodeInfo, SkillSegment, frame_columns
 from training.data.importers.recorded_frames import Frame, Messages, frames, read_messages, stamp_ns
@@ -49,24 +50,33 @@ def import_recordings(config: ImportRecordingsConfig) -> None:
     discard_unfinished(config.out)
     done = {int(row["seed"]) for row in episode_rows(config.out)}
     done |= {read_staged(folder)[0].seed for folder in staged_folders(config.out)}
-    fps, count = 0, 0
-    for path in track(files, "import"):
-        try:
-            recording = Recording(path)
-            if recording.header.kind != "episode" or identity(recording) in done:
-                continue
-            buffer, info, fps = recorded_episode(recording, config.max_gap)
-            if config.only_successes and not info.success:
-                continue
-            claim_contract(_contract(recording), config.out, str(path))
-            stage_episode(config.out, buffer, info, fps)
-            done.add(info.seed)
-            count += 1
-        except (RecordingError, DatasetError) as error:
-            print(f"left out: {error}")
-    if fps:
-        pack_dataset(config.out, fps)
+    count = 0
+    left_out: list[str] = []
+    try:
+        for path in track(files, "import"):
+            try:
+                recording = Recording(path)
+                if recording.header.kind == "episode" and identity(recording) not in done:
+                    count += _import(recording, config)
+                    done.add(identity(recording))
+            except (RecordingError, DatasetError) as error:
+                left_out.append(str(error))
+    finally:
+        if (config.out / layout.CONTRACT_PATH).exists():
+            pack_dataset(config.out, round(Contract.from_yaml(config.out / layout.CONTRACT_PATH).control_hz))
+    for reason in left_out:
+        print(f"left out: {reason}")
     print(f"{config.out}: {count} new episodes of {len(files)} recordings")
+
+
+def _import(recording: Recording, config: ImportRecordingsConfig) -> int:
+    """Stage one episode; returns how many were: 0 for a failure that is not wanted."""
+    buffer, info, fps = recorded_episode(recording, config.max_gap)
+    if config.only_successes and not info.success:
+        return 0
+    claim_contract(_contract(recording), config.out, str(recording.path))
+    stage_episode(config.out, buffer, info, fps)
+    return 1
 
 
 def _files(source: Path) -> list[Path]:

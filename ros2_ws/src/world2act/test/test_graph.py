@@ -28,8 +28,19 @@ ROOT = Path(world2act.__file__).parents[4]
 
 def test_real_is_sim_without_the_simulator() -> None:
     sim, real = build_graph("sim", GraphOptions()), build_graph("real", GraphOptions())
-    assert {node.name for node in sim.nodes} == set(NODE_NAMES)
+    assert {node.name for node in sim.nodes} == set(NODE_NAMES) - {"recorder"}
     assert [node for node in sim.nodes if node.name != "sim_bridge"] == list(real.nodes)
+
+
+def test_a_folder_for_recordings_brings_the_recorder() -> None:
+    sim = build_graph("sim", GraphOptions(record="runs/today", bundle="models/b"))
+    assert {node.name for node in sim.nodes} == set(NODE_NAMES) and sim.nodes[-1].name == "skill_planner"
+    assert sim.node("recorder").parameters == {"bundle": "models/b", "lockstep": False, "folder": "runs/today"}
+
+
+def test_a_namespace_is_an_argument() -> None:
+    assert "__ns:=/left" in ros_arguments(NodeSpec("n", "camera_ingest", namespace="/left"))
+    assert not any("__ns" in argument for argument in ros_arguments(NodeSpec("n", "camera_ingest")))
 
 
 def test_every_node_exists_and_the_planner_comes_last() -> None:
@@ -84,7 +95,9 @@ def test_a_graph_is_plain_data() -> None:
 @pytest.mark.skipif(not (ROOT / "launch").is_dir(), reason="installed without the repository")
 def test_launch_files_are_short_and_made_from_the_graph() -> None:
     files = sorted((ROOT / "launch").glob("*.launch.py"))
-    assert {"sim.launch.py", "real_robot.launch.py"} <= {path.name for path in files}
+    assert {"sim.launch.py", "real_robot.launch.py", "record.launch.py", "replay.launch.py"} <= {
+        path.name for path in files
+    }
     assert not (ROOT / "launch" / "__init__.py").exists(), "it would shadow ROS's own launch package"
     for path in files:
         names = {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}

@@ -50,3 +50,23 @@ def test_nodes_environment_and_bring_up(launch: None, kind: str, count: int) -> 
     assert "FASTDDS_DEFAULT_PROFILES_FILE" in variables
     bring_up = actions[-1].cmd
     assert "world2act.supervision.bring_up" in bring_up and bring_up[-count:] == [node.name for node in nodes]
+
+
+def chosen_actions(description, **chosen: str) -> list:
+    *arguments, function = description.positional[0]
+    defaults = {argument.positional[0]: argument.default_value for argument in arguments}
+    return function.function(SimpleNamespace(launch_configurations={**defaults, **chosen}))
+
+
+def test_a_recorder_beside_a_running_graph(launch: None) -> None:
+    actions = chosen_actions(launch_description.generate_record(), folder="runs/today", lockstep="true")
+    (node,) = [action for action in actions if type(action).__name__ == "LifecycleNode"]
+    assert node.name == "recorder" and node.parameters[0]["folder"] == "runs/today" and node.parameters[0]["lockstep"]
+    assert actions[-1].cmd[-1] == "recorder" and "world2act.supervision.bring_up" in actions[-1].cmd
+
+
+def test_replay_is_the_command_of_that_name(launch: None) -> None:
+    (action,) = chosen_actions(launch_description.generate_replay(), file="a.mcap", bundle="b", json="c.json")
+    assert action.cmd[-6:] == ["replay", "a.mcap", "--bundle", "b", "--json", "c.json"]
+    (action,) = chosen_actions(launch_description.generate_replay(), file="a.mcap")
+    assert "--json" not in action.cmd

@@ -170,7 +170,7 @@ def test_a_kill_of_the_disk_is_told(make, tmp_path: Path) -> None:
 
 @pytest.fixture
 def minute(tmp_path: Path) -> Iterator[LastMinute]:
-    last = LastMinute(tmp_path, "lz4", 60.0, MIB, 0)
+    last = LastMinute(tmp_path, "lz4", 60.0, MIB, 0, 2)
     yield last
     last.close(0.0, buffer_header)
 
@@ -195,18 +195,25 @@ def test_the_last_minute_is_saved_after_a_fault(minute: LastMinute, tmp_path: Pa
     minute.tick(160.9, buffer_header)
     assert len(finished(tmp_path)) == 1
     assert until(lambda: minute.tick(161.0, buffer_header) or len(finished(tmp_path)) == 2)
+    # Nor does one that goes on for days; who asks for it gets it all the same.
+    minute.push(record(at_ns=11))
+    minute.fault("again", 300.0, 1.0)
+    assert until(lambda: minute.tick(301.0, buffer_header) or minute.error != "")
+    assert "move them away" in minute.error and len(finished(tmp_path)) == 2
+    assert until(lambda: minute._saving is not None and minute._saving.done())
+    assert minute.save("by hand", 302.0, buffer_header).result(10.0).exists() and minute.error == ""
 
 
 def test_saving_is_refused_with_a_reason(minute: LastMinute, tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="empty"):
         minute.save("", 0.0, buffer_header)
-    off = LastMinute(tmp_path, "lz4", 0.0, MIB, 0)
+    off = LastMinute(tmp_path, "lz4", 0.0, MIB, 0, 2)
     off.push(record())
     off.fault("x", 0.0, 0.0)
     with pytest.raises(RefusedError, match="buffer_seconds is 0"):
         off.save("", 0.0, buffer_header)
     off.close(1.0, buffer_header)
-    full = LastMinute(tmp_path, "lz4", 60.0, MIB, 1 << 62)
+    full = LastMinute(tmp_path, "lz4", 60.0, MIB, 1 << 62, 2)
     full.push(record())
     with pytest.raises(DiskFullError):
         full.save("", 0.0, buffer_header).result(10.0)

@@ -108,3 +108,16 @@ def test_real_time_is_limited_but_follows_a_new_skill_at_once() -> None:
     schedule.set_skill(skill(identifier=1))
     schedule.observe(360, "o")
     assert schedule.due() is not None, "half a step of jitter is forgiven"
+
+
+def test_replay_infers_on_every_observation_that_the_planner_allows() -> None:
+    schedule = InferenceSchedule(lockstep=True, execute_ns=0, step_ns=STEP)
+    for number, stamp in enumerate((STEP, STEP + 2, STEP + 4)):
+        schedule.set_skill(SkillRequest(1, 1, "pick", True, number - 1, not_before_ns=stamp))
+        assert schedule.due() is None, "the observation before is too old, or was answered"
+        schedule.observe(stamp, number)
+        job = schedule.due()
+        assert job is not None and job.observation == number
+        schedule.ran(job, number)
+        schedule.observe(stamp + 1, "early")
+        assert schedule.due() is None, "the planner has not judged the chunk yet"

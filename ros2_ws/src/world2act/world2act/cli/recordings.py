@@ -38,7 +38,9 @@ class Recordings:
             failed |= not _show(file, console)
         if parts and not self.recover:
             names = ", ".join(part.name for part in parts)
-            console.print(f"unfinished: {names} (being recorded, or --recover)", highlight=False, markup=False)
+            console.print(
+                f"unfinished: {names} (being recorded, or --recover)", highlight=False, markup=False, soft_wrap=True
+            )
         if not files and not parts:
             console.print("no recordings")
         return 1 if failed else 0
@@ -52,9 +54,9 @@ def _recover(part: Path, console: Console) -> bool:
     try:
         found = recover(part)
     except (RecordingError, StorageError) as error:
-        console.print(str(error), highlight=False, markup=False)
+        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
         return False
-    console.print(f"recovered {found.path}: {found.messages} messages", highlight=False, markup=False)
+    console.print(f"recovered {found.path}: {found.messages} messages", highlight=False, markup=False, soft_wrap=True)
     return True
 
 
@@ -62,7 +64,7 @@ def _show(file: Path, console: Console) -> bool:
     try:
         recording = Recording(file)
     except RecordingError as error:
-        console.print(str(error), highlight=False, markup=False)
+        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
         return False
     outcome = recording.outcome
     what = recording.instruction or recording.header.note or recording.header.kind

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -13,42 +12,35 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from action_msgs.msg import GoalStatusArray
-from rcl_interfaces.srv import GetParameters
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.parameter import parameter_value_to_python
 from rclpy.serialization import deserialize_message
 
 from world2act import topics
 from world2act.base_node import ManagedNode
 from world2act.bundle_access import read_contract
-from world2act.conversions import ns_to_stamp
-from world2act.health import DEGRADED, Condition
+from world2act.health import OK
 from world2act.parameters import Parameter
 from world2act.recording.definitions import full_definition, type_name_of
 from world2act.recording.events import EpisodeLog, FaultWatch, GoalWatch
 from world2act.recording.headers import HeaderMaker
 from world2act.recording.last_minute import LastMinute
 from world2act.recording.parameters import MIB, RECORDER_PARAMETERS, limits_of
+from world2act.recording.policy_facts import PolicyFacts
 from world2act.recording.prepare import make_folder, recover_all
+from world2act.recording.report import condition_of, state_of, status_message
 from world2act.recording.ring import LastWords
 from world2act.recording.sources import GOAL_STATUS, SAFETY_STATUS, Source, graph_sources, qos_text
 from world2act.recording.thread import RecordingThread
 from world2act.recording.tracker import RECORDER_STOPPED, Begin, End, EpisodeTracker, RefusedError
 from world2act.runner import run_node
 from world2act_core.files import StorageError
-from world2act_core.recording.layout import POLICY, Header, finished
+from world2act_core.recording.layout import POLICY, Header
 from world2act_core.recording.writer import Channel, Record
 from world2act_interfaces.msg import NodeHealth, RecorderStatus, SafetyStatus, Skill, SkillPlan
 from world2act_interfaces.srv import Record as RecordService
 
-DROPPED = "MESSAGES_DROPPED"
-BUFFER_LOST = "BUFFER_LOST"
 ANSWER_S = 10.0
 """A request waits for the disk this long; messages wait in the middleware meanwhile."""
-POLICY_PARAMETERS = (
-    "lockstep", "provider", "threads", "residual", "residual_graph", "imagined_codes", "imagined_start",
-)  # fmt: skip
-"""Of vla_policy: what its chunks depend on besides the bundle."""
 
 
 class Recorder(ManagedNode):
@@ -86,8 +78,8 @@ class Recorder(ManagedNode):
         cameras = [camera.name for camera in read_contract(bundle).cameras] if self.values.flag("pictures") else []
         for source in graph_sources(cameras, self.lockstep, self.values.texts("extra_topics")):
             self._subscribe(source)
-        self._policy = self.create_client(GetParameters, "vla_policy/get_parameters")
-        self.own(lambda: self.destroy_client(self._policy))
+        self._policy = PolicyFacts(self)
+        self.own(self._policy.destroy)
         service = self.create_service(RecordService, topics.RECORD, self._on_request)
         self.own(lambda: self.destroy_service(service))
         self.every(0.1, self._tick)
@@ -114,9 +106,10 @@ class Recorder(ManagedNode):
         self._last_minute = LastMinute(
             self._folder, compression, self.values.number("buffer_seconds"),
             self.values.integer("buffer_size") * MIB, limits.min_free_bytes,
+            self.values.integer("buffer_files"),
         )  # fmt: skip
         self._log = EpisodeLog()
-        self._shown: tuple[int, str] | None = None
+        self._shown: int | None = None
         self._thread = RecordingThread(self._folder, compression, limits)
 
     def stop(self) -> None:
@@ -189,7 +182,7 @@ class Recorder(ManagedNode):
         self._log = EpisodeLog(begin.instruction)
         header = self._headers.make("episode", begin.plan_id, begin.instruction, begin.note)
         self._thread.begin(header, self._words.records(), self._log)
-        self._ask_policy()
+        self._policy.ask(self._note_policy)
 
     def _end(self, end: End) -> Future[Path]:
         assert self._thread is not None
@@ -204,16 +197,9 @@ class Recorder(ManagedNode):
         else:
             self.get_logger().info(f"{done.result()}: {end.reason}")
 
-    def _ask_policy(self) -> None:
-        """What vla_policy's chunks depend on besides the bundle goes into the recording too, when it answers."""
-        if self._policy.service_is_ready():
-            future = self._policy.call_async(GetParameters.Request(names=list(POLICY_PARAMETERS)))
-            future.add_done_callback(self._on_policy)
-
-    def _on_policy(self, future: Any) -> None:
-        if self._thread is not None and future.result() is not None:
-            values = zip(POLICY_PARAMETERS, future.result().values, strict=True)
-            self._thread.note(POLICY, {name: json.dumps(parameter_value_to_python(value)) for name, value in values})
+    def _note_policy(self, facts: dict[str, str]) -> None:
+        if self._thread is not None:
+            self._thread.note(POLICY, facts)
 
     def _on_request(self, request: Any, response: Any) -> Any:
         if self._thread is None:
@@ -247,49 +233,25 @@ class Recorder(ManagedNode):
         return self._headers.make("buffer", plan, self._tracker.instruction(plan), note)
 
     def _tick(self) -> None:
+        assert self._thread is not None
         self._act(self._tracker.tick(time.monotonic()))
         self._last_minute.tick(time.monotonic(), self._buffer_header)
-        state = self._state_now()
-        if state != self._shown:
-            self._shown = state
+        if self._present_state() != self._shown:
             self._send_status()
-        self._tell_condition()
-
-    def _state_now(self) -> tuple[int, str]:
-        assert self._thread is not None
-        progress = self._thread.progress
-        if progress.error:
-            return RecorderStatus.FAILED, progress.message
-        if self._tracker.recording:
-            return RecorderStatus.RECORDING, ""
-        return (RecorderStatus.BUFFERING if self._last_minute.enabled else RecorderStatus.IDLE), ""
-
-    def _tell_condition(self) -> None:
-        """The arm need not hold because nothing is recorded: worse than DEGRADED it never gets."""
-        assert self._thread is not None
-        progress = self._thread.progress
-        if progress.error:
-            self.set_condition(Condition(DEGRADED, progress.error, f"nothing is recorded: {progress.message}"))
-        elif self._last_minute.error:
-            self.set_condition(Condition(DEGRADED, BUFFER_LOST, self._last_minute.error))
-        elif progress.lost_now:
-            text = f"{progress.lost_now} messages of this episode are lost: the disk or this machine is too slow"
-            self.set_condition(Condition(DEGRADED, DROPPED, text))
-        else:
+        condition = condition_of(self._thread.progress, self._last_minute.error)
+        if condition.level == OK:
             self.clear_condition()
+        else:
+            self.set_condition(condition)
+
+    def _present_state(self) -> int:
+        assert self._thread is not None
+        return state_of(self._thread.progress, self._tracker.recording, self._last_minute.enabled)
 
     def _send_status(self) -> None:
-        if self._thread is None:
-            return
-        progress = self._thread.progress
-        state, message = self._state_now()
-        status = RecorderStatus(
-            state=state, folder=str(self._folder), episode=progress.number,
-            finished_episodes=len(finished(self._folder)), messages=progress.messages, bytes=progress.size,
-            dropped=progress.dropped, message=message,
-        )  # fmt: skip
-        status.header.stamp = ns_to_stamp(time.time_ns())
-        self._status.publish(status)
+        if self._thread is not None:
+            self._shown = self._present_state()
+            self._status.publish(status_message(self._folder, self._thread.progress, self._shown))
 
 
 PARAMETERS = Recorder.PARAMETERS

@@ -26,9 +26,16 @@ class LastMinute:
     """
 
     def __init__(
-        self, folder: Path, compression: Compression, seconds: float, limit_bytes: int, min_free_bytes: int
+        self,
+        folder: Path,
+        compression: Compression,
+        seconds: float,
+        limit_bytes: int,
+        min_free_bytes: int,
+        most_files: int,
     ) -> None:
         self.error = ""
+        self._most_files = most_files
         self._folder = folder
         self._compression = compression
         self._seconds = seconds
@@ -58,7 +65,8 @@ class LastMinute:
     def fault(self, note: str, now_s: float, delay_s: float) -> None:
         """A fault has come: save `delay_s` later, so that what it led to is in it too.
 
-        A fault that comes and goes must not fill the disk: the buffer is saved at most once in its own length.
+        A fault that comes and goes must not fill the disk: the buffer is saved at most once in its own length, and
+        not when `most_files` are there already.
         """
         if self.enabled and self._due_s is None:
             self._due_s = max(now_s + delay_s, self._saved_s + self._seconds)
@@ -69,7 +77,9 @@ class LastMinute:
         if self._due_s is None or now_s < self._due_s or (self._saving is not None and not self._saving.done()):
             return
         self._due_s = None
-        if len(self._ring):
+        if len(list(self._folder.glob("buffer-*.mcap"))) >= self._most_files:
+            self.error = f"there are {self._most_files} saved buffers in {self._folder} already: move them away"
+        elif len(self._ring):
             self.save(self._note, now_s, header)
 
     def save(self, note: str, now_s: float, header: MakeHeader) -> Future[Path]:

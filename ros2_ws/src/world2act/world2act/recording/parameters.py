@@ -34,10 +34,9 @@ RECORDER_PARAMETERS = (
         0,
         2**31 - 1,
     ),
-    Parameter(
-        "buffer_seconds", 60.0, "Kept in memory, and saved when a fault comes; 0: none", "s", 0.0, 3600.0
-    ),
+    Parameter("buffer_seconds", 60.0, "Kept in memory, and saved when a fault comes; 0: none", "s", 0.0, 3600.0),
     Parameter("buffer_size", 256, "No more than this of it", "MiB", 1, 65536),
+    Parameter("buffer_files", 20, "A fault saves nothing when so many are there; a request does", "", 0, 100_000),
 )
 
 

@@ -32,7 +32,8 @@ SAFETY_STATUS = "safety_status"
 GOAL_STATUS = f"{topics.EXECUTE_INSTRUCTION}/_action/status"
 PARAMETER_EVENTS = "/parameter_events"
 DEPTH = 200
-"""Messages of one topic that may wait for us: seconds of them, for a machine that is busy elsewhere."""
+PICTURE_DEPTH = 20
+"""Messages of one topic that may wait for us, for a machine that is busy elsewhere: seconds of them."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,15 @@ def graph_sources(cameras: Sequence[str], lockstep: bool, extra: Sequence[str] =
     latched = topics.latched(10)
     reliable = topics.reliable(DEPTH)
     # Drivers may send best effort, which a reliable reader would not get; in lockstep nothing may be lost.
-    driver = reliable if lockstep else _best_effort()
+    driver = reliable if lockstep else _best_effort(DEPTH)
+    pictures = topics.reliable(PICTURE_DEPTH) if lockstep else _best_effort(PICTURE_DEPTH)
     sources = [
         Source(topics.SKILL_PLAN, SkillPlan, latched, keep=1),
         Source(topics.SKILL, Skill, topics.latched(DEPTH), keep=1),
         Source(GOAL_STATUS, GoalStatusArray, latched),
         Source(topics.ROBOT_CONTRACT, String, latched, keep=1),
         Source(topics.EPISODE_STATUS, EpisodeStatus, topics.latched(DEPTH), keep=1),
-        Source(topics.OBSERVATION, Observation, reliable, keep=3),
+        Source(topics.OBSERVATION, Observation, topics.reliable(PICTURE_DEPTH), keep=3),
         Source(topics.ACTION_CHUNK, ActionChunk, reliable),
         Source(topics.ARM_COMMAND, ArmCommand, reliable),
         Source(SAFETY_STATUS, SafetyStatus, reliable, keep=1),
@@ -71,15 +73,15 @@ def graph_sources(cameras: Sequence[str], lockstep: bool, extra: Sequence[str] =
         Source(topics.JOINT_STATES, JointState, driver, keep=3),
         Source(topics.EEF_POSE, PoseStamped, driver, keep=3),
     ]
-    sources += [Source(topics.image_topic(camera), Image, driver) for camera in cameras]
+    sources += [Source(topics.image_topic(camera), Image, pictures) for camera in cameras]
     sources += [_extra(text, driver) for text in extra]
     _refuse_doubles(sources)
     return sources
 
 
-def _best_effort() -> QoSProfile:
+def _best_effort(depth: int) -> QoSProfile:
     return QoSProfile(
-        depth=DEPTH,
+        depth=depth,
         history=HistoryPolicy.KEEP_LAST,
         reliability=ReliabilityPolicy.BEST_EFFORT,
         durability=DurabilityPolicy.VOLATILE,

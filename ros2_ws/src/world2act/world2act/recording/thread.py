@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from world2act.recording.events import EpisodeLog
-from world2act_core.files import DiskFullError, StorageError
+from world2act_core.files import DiskFullError, StorageError, storage_error
 from world2act_core.recording.layout import Header, file_name, next_number
 from world2act_core.recording.writer import Compression, Record, RecordingWriter
 
@@ -228,8 +228,11 @@ def create(folder: Path, header: Header, compression: Compression) -> tuple[int,
 
 
 def require_free(folder: Path, least_bytes: int) -> None:
-    """Raise DiskFullError when the disk of `folder` has less than `least_bytes` free."""
-    free = shutil.disk_usage(folder).free
+    """Raise DiskFullError when the disk of `folder` has less than `least_bytes` free, StorageError when it is gone."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise storage_error(folder, error) from error
     if free < least_bytes:
         raise DiskFullError(
             errno.ENOSPC,

@@ -41,7 +41,7 @@ class PolicyProcess:
         }  # fmt: skip
         spec = NodeSpec("vla_policy", "vla_policy", {**parameters, **fixed}, namespace=namespace)
         self._processes = ProcessGroup(GraphSpec("real", (spec,), {}), folder, graph_environment())
-        self._live: dict[str, Any] = {name: parameters[name] for name in parameters}
+        self._live: dict[str, Any] = dict(parameters)
         self._session = Session("world2act_replay", namespace)
         node = self._session.node
         self._chunk: ActionChunk | None = None

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from rcl_interfaces.msg import ParameterEvent
 from rclpy.parameter import parameter_value_to_python
 from rclpy.serialization import deserialize_message
 
 from world2act import topics
 from world2act.conversions import stamp_to_ns
+from world2act.recording.definitions import type_name_of
 from world2act.recording.sources import PARAMETER_EVENTS
 from world2act_core.recording.layout import RecordingError
 from world2act_core.recording.reader import Recording
@@ -20,8 +23,6 @@ from world2act_interfaces.msg import ActionChunk, Skill
 
 LIVE = ("residual", "imagined_start")
 """Parameters of vla_policy that may change while it runs, and change its chunks."""
-HISTORY = 64
-"""Observations that are remembered; a chunk comes a few after its own."""
 
 
 @dataclass(frozen=True)
@@ -35,50 +36,69 @@ class Step:
 
 
 class ReplaySteps:
-    """The steps of a recording in order. `unmatched`: chunks so far whose observation or skill is not in the file."""
+    """The steps of a recording in order. `unmatched`: chunks so far whose observation or skill is not in the file.
+
+    A busy recorder writes messages of different topics in another order than they were sent, so chunks are read first,
+    and each is joined with its observation when that one comes.
+    """
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self.unmatched = 0
-        self.parameters: dict[str, Any] = {
-            name: json.loads(value) for name, value in recording.policy.items() if name in LIVE
-        }
+        self._decisions = deque(self._read_decisions())
 
     def __iter__(self) -> Iterator[Step]:
-        observations: dict[int, bytes] = {}
+        for message in self._recording.messages([topics.OBSERVATION]):
+            stamp_ns = observation_stamp_ns(message.data)
+            # Observations are in the order of their stamps: what was passed over will not come any more.
+            while self._decisions and self._decisions[0].stamp_ns < stamp_ns:
+                self._decisions.popleft()
+                self.unmatched += 1
+            if self._decisions and self._decisions[0].stamp_ns == stamp_ns:
+                found = self._decisions.popleft()
+                yield Step(message.data, found.skill, found.chunk, found.parameters)
+        self.unmatched += len(self._decisions)
+        self._decisions.clear()
+
+    def _read_decisions(self) -> list[_Decision]:
         skills: dict[tuple[int, int], Skill] = {}
-        parameters = dict(self.parameters)
+        chunks: list[tuple[ActionChunk, dict[str, Any]]] = []
+        parameters = {name: json.loads(value) for name, value in self._recording.policy.items() if name in LIVE}
         plan = self._recording.header.plan_id
-        wanted = (topics.OBSERVATION, topics.SKILL, topics.ACTION_CHUNK, PARAMETER_EVENTS)
-        for message in self._recording.messages(wanted):
-            if message.topic == topics.OBSERVATION:
-                observations[observation_stamp_ns(message.data)] = message.data
-                if len(observations) > HISTORY:
-                    del observations[next(iter(observations))]
-            elif message.topic == PARAMETER_EVENTS:
-                parameters = {**parameters, **self._changes(message.data)}
-            elif message.topic == topics.SKILL:
+        for message in self._recording.messages((topics.SKILL, topics.ACTION_CHUNK, PARAMETER_EVENTS)):
+            if message.type_name == type_name_of(Skill):
                 skill = deserialize_message(message.data, Skill)
                 skills[(int(skill.plan_id), int(skill.id))] = skill
+            elif message.type_name == type_name_of(ParameterEvent):
+                parameters = {**parameters, **_changes(message.data)}
             else:
                 chunk = deserialize_message(message.data, ActionChunk)
-                if plan not in (0, chunk.plan_id):
-                    continue  # the next instruction began before this recording ended
-                observation = observations.get(stamp_to_ns(chunk.header.stamp))
-                known = skills.get((int(chunk.plan_id), int(chunk.skill_id)))
-                if observation is None or known is None:
-                    self.unmatched += 1
-                    continue
-                yield Step(observation, known, chunk, parameters)
+                if plan in (0, chunk.plan_id):  # the next instruction may have begun before this recording ended
+                    chunks.append((chunk, parameters))
+        known = [
+            _Decision(stamp_to_ns(chunk.header.stamp), skills[key], chunk, then)
+            for chunk, then in chunks
+            if (key := (int(chunk.plan_id), int(chunk.skill_id))) in skills
+        ]
+        self.unmatched += len(chunks) - len(known)
+        return known
 
-    def _changes(self, data: bytes) -> dict[str, Any]:
-        from rcl_interfaces.msg import ParameterEvent
 
-        event = deserialize_message(data, ParameterEvent)
-        if event.node.rsplit("/", 1)[-1] != "vla_policy":
-            return {}
-        changed = [*event.new_parameters, *event.changed_parameters]
-        return {item.name: parameter_value_to_python(item.value) for item in changed if item.name in LIVE}
+@dataclass(frozen=True)
+class _Decision:
+    stamp_ns: int
+    skill: Skill
+    chunk: ActionChunk
+    parameters: dict[str, Any]
+
+
+def _changes(data: bytes) -> dict[str, Any]:
+    """What a parameter event says about vla_policy."""
+    event = deserialize_message(data, ParameterEvent)
+    if event.node.rsplit("/", 1)[-1] != "vla_policy":
+        return {}
+    changed = [*event.new_parameters, *event.changed_parameters]
+    return {item.name: parameter_value_to_python(item.value) for item in changed if item.name in LIVE}
 
 
 def observation_stamp_ns(data: bytes) -> int:

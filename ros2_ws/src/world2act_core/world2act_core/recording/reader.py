@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ class Recording:
         try:
             with open(self.path, "rb") as stream:
                 return {note.name: dict(note.metadata) for note in make_reader(stream).iter_metadata()}
-        except (McapError, OSError, ValueError) as error:
+        except (McapError, OSError, ValueError, struct.error) as error:
             raise RecordingError(
                 f"{self.path} cannot be read: {error}; if a crash has left it, rename it to end in {PART_SUFFIX} and "
                 "run `world2act recordings --recover`"
@@ -80,7 +81,7 @@ class Recording:
                 for schema, channel, message in make_reader(stream).iter_messages(wanted, log_time_order=False):
                     if schema is not None:
                         yield schema, channel, message
-        except McapError as error:
+        except (McapError, ValueError, struct.error) as error:
             raise RecordingError(f"{self.path} is damaged: {error}") from error
 
     @property

@@ -58,13 +58,13 @@ class ClearanceCheck:
         One in a hundred times MuJoCo 3.9 answers exactly 0 for shapes that are centimetres apart; a micrometre to the
         side it does not. Shapes that do touch at distance 0 answer so from every side.
         """
-        distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, self._segment)
+        distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, None)
         for axis in range(3):
             if distance != 0.0:
                 break
             here = data.geom_xpos[first, axis]
             data.geom_xpos[first, axis] = here + _NUDGE_M
-            distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, self._segment)
+            distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, None)
             data.geom_xpos[first, axis] = here
         return float(distance)
 
