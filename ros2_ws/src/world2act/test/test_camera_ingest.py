@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from geometry_msgs.msg import PoseStamped
+from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image, JointState
@@ -105,3 +106,14 @@ def test_a_picture_of_the_wrong_kind_is_named(ros, robot: Robot) -> None:
     robot.out["wrist"].publish(bad)
     assert ros.until(lambda: robot.healths[-1].fault == "INPUT_INVALID")
     assert "mono8" in robot.healths[-1].message and robot.seen == []
+
+
+def test_lockstep_has_no_other_sources(ros, tmp_path: Path) -> None:
+    tabletop_contract().to_yaml(tmp_path / "contract.yaml")
+    values = {"bundle": str(tmp_path), "lockstep": True, "cameras": ["wrist=file:clip.mp4"]}
+    overrides = [Parameter(name, value=value) for name, value in values.items()]
+    node = ros.add(CameraIngest(context=ros.context, parameter_overrides=overrides))
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert (
+        node.condition.name == "CONFIGURATION" and "lockstep takes the simulator's pictures" in node.condition.message
+    )

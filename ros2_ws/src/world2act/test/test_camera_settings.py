@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,10 @@ def test_what_is_wrong_is_said(
     with pytest.raises(ConfigurationError) as caught:
         camera_settings(SPECS, cameras, calibrations)
     assert wrong in str(caught.value)
+
+
+def test_devices_need_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert camera_settings(SPECS, ["wrist=topic:/a"], [])["wrist"].uri.target == "/a"
+    with pytest.raises(ConfigurationError, match=r"camera 'wrist' \(v4l2:/dev/video0\) needs PyAV"):
+        camera_settings(SPECS, ["wrist=v4l2:/dev/video0"], [])

@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 
+from world2act.cameras.__main__ import Options, look
 from world2act.cameras.device_reader import DeviceFrame, DeviceReader
 from world2act_core.cameras.uri import parse_camera_uri
 
@@ -140,3 +141,17 @@ def test_only_the_newest_frame_is_kept(tmp_path: Path) -> None:
 def test_a_device_that_is_not_there_is_named_without_its_password(start: Start, uri: str, problem: str) -> None:
     seen = start(uri)
     assert seen.until(lambda: seen.reader.problem == problem), seen.reader.problem
+
+
+def test_a_look_at_a_device_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "clip.mp4"
+    write_clip(path, [60, 90, 120, 150])
+    assert look(Options(f"file:{path}?loop=1", 1.5)) == 0
+    assert capsys.readouterr().out.startswith("64 x 48, ")
+    write_clip(path, [0] * 20)
+    assert look(Options(f"file:{path}?loop=1", 1.5)) == 1
+    assert "CAMERA_BLACK: its picture is black" in capsys.readouterr().out
+    assert look(Options(f"file:{path}.mp4", 0.3)) == 1
+    assert f"no picture in 0.3 s\ncannot open file:{path}.mp4" in capsys.readouterr().out
+    assert look(Options("usb:0")) == 2 and "write one like" in capsys.readouterr().err
+    assert look(Options("topic:/a")) == 2 and "ros2 topic hz" in capsys.readouterr().err

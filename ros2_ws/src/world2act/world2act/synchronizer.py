@@ -82,13 +82,15 @@ class StampSynchronizer:
         anchor_ns = min(pictures[-1][0] for pictures in self._images.values())
         chosen = {name: _nearest(pictures, anchor_ns) for name, pictures in self._images.items()}
         newest_ns = max(stamp for stamp, _ in chosen.values())
+        if self._too_soon(newest_ns):
+            return None
         for name, history in self._states.items():
             if not history:
                 return None
             chosen[name] = _nearest(history, newest_ns)
         stamps = {name: stamp for name, (stamp, _) in chosen.items()}
         match = Match({name: value for name, (_, value) in chosen.items()}, stamps)
-        if match.skew_ns > self._max_skew_ns or self._too_soon(newest_ns):
+        if match.skew_ns > self._max_skew_ns:
             return None
         for name, pictures in self._images.items():
             while pictures and pictures[0][0] <= stamps[name]:

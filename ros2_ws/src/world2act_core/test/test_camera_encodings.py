@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -87,6 +89,9 @@ def test_compressed_pictures() -> None:
     png, jpeg = (cv2.imencode(kind, bgr)[1].ravel() for kind in (".png", ".jpg"))
     assert np.array_equal(rgb_from_compressed(png, "png"), RGB)
     assert np.abs(rgb_from_compressed(jpeg, "jpeg").astype(int) - RGB).mean() < 4
-    for broken in (jpeg[:40], np.zeros(9, np.uint8), np.zeros(0, np.uint8)):
+    huge = png.copy()
+    huge[16:24] = [0, 0, 255, 255] * 2  # width and height, more pixels than OpenCV accepts
+    huge[29:33] = np.frombuffer(zlib.crc32(huge[12:29].tobytes()).to_bytes(4, "big"), np.uint8)
+    for broken in (jpeg[:40], huge, np.zeros(9, np.uint8), np.zeros(0, np.uint8)):
         with pytest.raises(EncodingError, match=f"{broken.size} bytes of format 'jpeg' are no JPEG or PNG"):
             rgb_from_compressed(broken, "jpeg")

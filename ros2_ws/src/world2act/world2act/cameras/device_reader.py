@@ -14,6 +14,7 @@ from world2act_core.cameras.uri import CameraUri
 from world2act_core.types import ImageArray
 
 FIRST_WAIT_S = 0.25
+LOOP_GAP_S = 1 / 30
 JOIN_S = 2.0
 
 
@@ -78,6 +79,7 @@ class DeviceReader:
                 if self._read_to_the_end():
                     wait_s = FIRST_WAIT_S
                     if self._uri.options.get("loop") == "1":
+                        self._stopping.wait(LOOP_GAP_S)
                         continue
                 self._fail(f"{self._uri.shown} has ended")
             except VideoError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,15 +64,22 @@ def _by_name(parameter: str, items: Sequence[str], names: Sequence[str]) -> dict
     return found
 
 
+def _check_library(camera: str, uri: CameraUri) -> None:
+    if uri.scheme != "topic" and importlib.util.find_spec("av") is None:
+        raise ConfigurationError(f"camera {camera!r} ({uri.shown}) needs PyAV", "pip install world2act[cameras]")
+
+
 def _setting(spec: CameraSpec, source: str, calibration: str) -> CameraSetting:
     try:
         uri = parse_camera_uri(source or f"topic:{topics.image_topic(spec.name)}")
+        _check_library(spec.name, uri)
         if calibration.startswith("topic:"):
             return CameraSetting(spec, uri, lens_topic=parse_camera_uri(calibration).target)
-        return CameraSetting(spec, uri, lens=read_lens(calibration.removeprefix("file:")) if calibration else None)
+        lens = read_lens(calibration.removeprefix("file:")) if calibration else None
     except CameraUriError as error:
         raise ConfigurationError(f"camera {spec.name!r}: {error}", "see docs/how-to/cameras.md") from error
     except LensError as error:
         raise ConfigurationError(
             f"camera {spec.name!r}: {error}", "calibrate it with ROS's camera_calibration, and give the file it writes"
         ) from error
+    return CameraSetting(spec, uri, lens)

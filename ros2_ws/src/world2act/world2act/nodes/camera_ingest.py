@@ -46,6 +46,7 @@ SKEWED = "INPUTS_SKEWED"
 STATE_HISTORY = 512
 """Messages kept of each state stream in real time: half a second of an arm that reports at 1 kHz."""
 ALMOST = 0.8
+"""Once one input is silent, those that have been quiet for this share of the time-out are named too."""
 
 
 class CameraIngest(ManagedNode):
@@ -102,7 +103,7 @@ class CameraIngest(ManagedNode):
         settings = camera_settings(contract.cameras, sources, lenses)
         self._camera_set: CameraSet | None = None
         if not self.lockstep:
-            self._camera_set = CameraSet(self, settings, self.meters, self._take_picture, self._camera_changed)
+            self._camera_set = CameraSet(self, settings, self.meters, self._take_picture, self.refresh_condition)
             return
         if sources or lenses:
             raise ConfigurationError(
@@ -125,7 +126,7 @@ class CameraIngest(ManagedNode):
             )
         self._sequence = 0
         self._dropped = 0
-        self._started_s = time.monotonic()
+        self._started_s = self._faulty_s = time.monotonic()
 
     def _take(self, name: str, message: Any) -> None:
         self.meters.tick(name)
@@ -135,9 +136,6 @@ class CameraIngest(ManagedNode):
 
     def _take_picture(self, camera: str, picture: Picture) -> None:
         self._push(camera, picture.stamp_ns, picture)
-
-    def _camera_changed(self) -> None:
-        self.refresh_condition()
 
     def _push(self, name: str, stamp_ns: int, value: Any) -> None:
         match = self._synchronizer.push(name, stamp_ns, value)
@@ -183,33 +181,35 @@ class CameraIngest(ManagedNode):
     def refresh_condition(self) -> None:
         """Name the inputs that are silent and the cameras with a fault, or say that what arrives does not match."""
         waited = time.monotonic() - self._started_s >= self._timeout_s
-        silent = [name for name in self.inputs if self.meters.age_s(name) > self._timeout_s] if waited else []
-        condition = self._camera_condition(waited) if self._camera_set else None
-        if silent and (condition is None or self._a_state_is_silent()):
+        silent = self._silent_inputs() if waited else []
+        condition = self._camera_condition(self._camera_set, waited) if self._camera_set else None
+        if silent and (condition is None or not set(silent) <= set(self.cameras)):
             text = (
                 f"nothing from {', '.join(silent)} for {self._timeout_s:g} s: check the driver, the cable and the topic"
             )
             condition = Condition(FAULT, SILENT, text)
         if condition is not None:
+            self._faulty_s = time.monotonic()
             self.set_condition(condition)
             return
         self.clear_condition(SILENT, *FAULTS)
-        if waited and self.meters.age_s("observation") > self._timeout_s:
+        if min(self.meters.age_s("observation"), time.monotonic() - self._faulty_s) > self._timeout_s:
             text = "all inputs arrive, but their stamps never agree: check that they use one clock, or raise max_skew"
             self.set_condition(Condition(DEGRADED, SKEWED, text))
 
-    def _camera_condition(self, waited: bool) -> Condition | None:
-        assert self._camera_set is not None
-        findings = self._camera_set.findings(self._timeout_s if waited else math.inf)
+    def _silent_inputs(self) -> list[str]:
+        ages = {name: self.meters.age_s(name) for name in self.inputs}
+        if max(ages.values()) <= self._timeout_s:
+            return []
+        # When everything stops at once, the inputs do not cross the limit in the same instant.
+        return [name for name, age_s in ages.items() if age_s > ALMOST * self._timeout_s]
+
+    def _camera_condition(self, cameras: CameraSet, waited: bool) -> Condition | None:
+        findings = cameras.findings(self._timeout_s if waited else math.inf)
         for camera in findings:
             # What it sent before its fault was noticed may have been bad already.
             self._synchronizer.forget(camera)
-        return self._camera_set.condition(findings) if findings else None
-
-    def _a_state_is_silent(self) -> bool:
-        # When everything stops at once, the inputs do not cross the limit in the same instant.
-        states = (topics.JOINT_STATES, topics.EEF_POSE)
-        return any(self.meters.age_s(name) > ALMOST * self._timeout_s for name in states)
+        return cameras.condition(findings) if findings else None
 
 
 PARAMETERS = CameraIngest.PARAMETERS

@@ -76,7 +76,10 @@ def rgb_from_compressed(data: ImageArray, description: str) -> ImageArray:
     """A JPEG or PNG file, uint8 [n], as rgb uint8 [H, W, 3]. Raises EncodingError when it is neither, or damaged."""
     # The orientation a phone writes into its files is not what a calibration was made with.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image = cv2.imdecode(data, flags) if data.size else None
+    try:
+        image = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:  # sizes that no camera has
+        image = None
     if image is None:
         raise EncodingError(f"{data.size} bytes of format '{description}' are no JPEG or PNG picture")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
