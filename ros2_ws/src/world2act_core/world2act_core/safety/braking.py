@@ -9,7 +9,7 @@ import numpy as np
 import ruckig
 
 from world2act_core.robot.joint_limits import JointLimits
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Mask, Vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class MotionState:
         """At rest at `position`."""
         return cls(position.copy(), np.zeros_like(position), np.zeros_like(position))
 
-    def where(self, mask: Vector, other: MotionState) -> MotionState:
+    def where(self, mask: Mask, other: MotionState) -> MotionState:
         """This state for joints where `mask` [N] bool is true, the other one elsewhere."""
         return MotionState(
             np.where(mask, self.position, other.position),

@@ -8,7 +8,7 @@ import numpy as np
 
 from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.safety import checks
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Mask, Vector
 
 _TOLERANCE = 1.001
 """Differences of rounded positions may exceed a limit by this much before it is said."""
@@ -26,7 +26,7 @@ class ReferenceState:
     velocity: Vector
     acceleration: Vector
     next_position: Vector
-    smooth: Vector
+    smooth: Mask
 
 
 class Reference:
