@@ -79,7 +79,7 @@ class JointMotion:
 
     def towards(self, reference: ReferenceState, period_s: float, velocity: Vector) -> Candidate:
         """One period towards the reference, no joint faster than `velocity` [N] (a joint that is slows down to it)."""
-        velocity = np.clip(velocity, _SLOWEST * self.limits.velocity, self.limits.velocity)
+        velocity = np.minimum(np.maximum(velocity, _SLOWEST * self.limits.velocity), self.limits.velocity)
         wanted, good = self._tracker.step(self.state, reference, period_s, velocity)
         stop = self.stopping(period_s)
         if not good.all():
