@@ -30,7 +30,7 @@ def test_by_hand() -> None:
     assert path.at(7.0).velocity == [0.0] and path.at(7.0).position == path.end
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     position=st.floats(-3, 3), velocity=st.floats(-2, 2), share=st.floats(-1, 1),
     most=st.floats(0.5, 20), jerk=st.floats(5, 6000),
@@ -40,10 +40,10 @@ def test_extremes_are_those_of_the_samples(
 ) -> None:
     path = Braking(one_joint(most, jerk)).plan(state(position, velocity, share * most))
     assert path is not None
-    sampled = np.array([path.at(time).position[0] for time in np.linspace(0, path.duration_s, 400)])
+    sampled = np.array([path.at(time).position[0] for time in np.linspace(0, path.duration_s, 150)])
     low, high = path.extremes
-    assert low[0] == pytest.approx(sampled.min(), abs=1e-4) and low[0] <= sampled.min() + 1e-9
-    assert high[0] == pytest.approx(sampled.max(), abs=1e-4) and high[0] >= sampled.max() - 1e-9
+    assert low[0] == pytest.approx(sampled.min(), abs=2e-3) and low[0] <= sampled.min() + 1e-9
+    assert high[0] == pytest.approx(sampled.max(), abs=2e-3) and high[0] >= sampled.max() - 1e-9
 
 
 @pytest.mark.parametrize(("bandwidth", "period"), [(8.0, 0.01), (8.0, 0.002), (3.0, 0.03)])

@@ -25,7 +25,7 @@ from world2act_core.safety.types import MotionRequest, SafetyDecision, SafetyMod
 N = 3
 LOOSE = {"start_jump_rad": 0.5, "jump_rad": 3.0, "tracking_error_rad": 1.0}
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-few = settings(quick, max_examples=12)
+few = settings(quick, max_examples=10)
 
 
 @dataclass
@@ -147,7 +147,7 @@ def test_no_command_leaves_the_limits(
     rig.assert_inside()
 
 
-@quick
+@few
 @given(limits=drawn_limits(), kind=KINDS, seed=st.integers(0, 2**20), stop=st.booleans())
 def test_it_comes_to_rest_in_the_time_the_limits_need_and_stays(
     limits: JointLimits, kind: str, seed: int, stop: bool

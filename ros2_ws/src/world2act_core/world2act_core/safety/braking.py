@@ -9,7 +9,7 @@ import numpy as np
 import ruckig
 
 from world2act_core.robot.joint_limits import JointLimits
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Mask, Vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class MotionState:
         """At rest at `position`."""
         return cls(position.copy(), np.zeros_like(position), np.zeros_like(position))
 
-    def where(self, mask: Vector, other: MotionState) -> MotionState:
+    def where(self, mask: Mask, other: MotionState) -> MotionState:
         """This state for joints where `mask` [N] bool is true, the other one elsewhere."""
         return MotionState(
             np.where(mask, self.position, other.position),
@@ -66,6 +66,8 @@ class BrakingPath:
         slowing = -towards * self.start.acceleration
         rest = slowing**2 - 2 * self._jerk * speed
         reverses = (slowing > 0) & (rest > 0)
+        if not reverses.any():
+            return position
         time_s = np.where(reverses, (slowing - np.sqrt(np.maximum(rest, 0.0))) / self._jerk, 0.0)
         return position + towards * time_s * (speed + time_s * (self._jerk * time_s / 6 - slowing / 2))
 
@@ -73,6 +75,10 @@ class BrakingPath:
         """`count` >= 1 positions [N], evenly spaced in time, the last one at rest; the start is left out."""
         times = [self.duration_s * (index + 1) / count for index in range(count - 1)]
         return [np.array(self._trajectory.at_time(time)[0]) for time in times] + [self.end]
+
+    def peak_speed(self) -> Vector:
+        """A bound [N] on each joint's |velocity| on the way: what it has, and what its acceleration adds to it."""
+        return np.abs(self.start.velocity) + np.square(self.start.acceleration) / (2 * self._jerk)
 
     def velocities(self, count: int) -> Vector:
         """Velocities [N, count] at the start and evenly spaced in time until shortly before the end."""

@@ -13,6 +13,7 @@ from world2act_core.safety import checks, inputs, speed
 from world2act_core.safety.flags import FlagBoard
 from world2act_core.safety.gripper import GripperRule
 from world2act_core.safety.guard import Guard
+from world2act_core.safety.intake import Intake
 from world2act_core.safety.motion import Candidate, JointMotion
 from world2act_core.safety.reference import Reference, ReferenceState
 from world2act_core.safety.settings import SafetySettings
@@ -28,7 +29,6 @@ from world2act_core.safety.types import (
 )
 
 NOTHING_FRESH = "there is nothing fresh to execute"
-_SHORTEST_S = 1e-4
 _GEOMETRY = (checks.WORKSPACE, checks.ELBOW, checks.KEEP_OUT, checks.SELF_COLLISION, checks.TABLE_COLLISION)
 
 
@@ -53,6 +53,7 @@ class SafetyFilter:
         self._reference = Reference(limits)
         self._gripper = GripperRule(settings.gripper_toggle_s)
         self._flags = FlagBoard(settings)
+        self._intake = Intake(limits, settings, self._flags)
         self._speed_scale = settings.speed_scale
         self._max_eef_speed = settings.max_eef_speed
         self._mode = SafetyMode.HOLDING
@@ -65,11 +66,8 @@ class SafetyFilter:
         Raises ValueError when the position is not N finite numbers, or is farther than `limit_slack_rad` outside the
         limits.
         """
-        joints = inputs.as_joints(position, self.limits)
-        if bad := inputs.not_finite(joints, self.limits):
-            raise ValueError(f"the start is not finite: {bad}")
-        self._refuse_far_outside(joints)
-        self._flags = FlagBoard(self.settings)
+        joints = inputs.beginning(position, self.limits, self.settings)
+        self._flags.reset()
         self._gripper.start(gripper if math.isfinite(gripper) else -1.0)
         self._seconds_max = 0.0
         self._mode = SafetyMode.HOLDING
@@ -95,12 +93,12 @@ class SafetyFilter:
         now_s = situation.now_s
         request = inputs.as_numbers(request)
         self._flags.begin()
-        period_s = self._usable(period_s, now_s)
-        self._check_arm(situation)
-        wanted = self._check_request(request, situation)
+        period_s = self._intake.period(period_s, now_s)
+        self._intake.arm(situation, self._motion.state.position)
+        wanted = self._intake.request(request, situation, self._motion)
         candidate = self._motion.stopping(period_s)
         checked = False
-        if wanted is not None and not self._must_rest:
+        if wanted is not None and not self._flags.must_rest:
             reference = self._follow(wanted, period_s, now_s)
             following = self._towards(reference, period_s, now_s)
             if following is not None:
@@ -136,10 +134,9 @@ class SafetyFilter:
         moved = inputs.farthest(position, self._motion.state.position, self.limits)[1]
         if moved > self.settings.tracking_error_rad:
             try:
-                self._refuse_far_outside(position)
+                self._begin_at(inputs.beginning(position, self.limits, self.settings))
             except ValueError as error:
                 return ClearResult(False, faults, str(error))
-            self._begin_at(position)
         self._flags.clear()
         return ClearResult(True, faults, "")
 
@@ -155,10 +152,6 @@ class SafetyFilter:
         )
 
     @property
-    def _must_rest(self) -> bool:
-        return self._flags.strictest()[0].severity >= Reaction.HOLD.severity
-
-    @property
     def _scale(self) -> float:
         # The cap itself is how SPEED slows the arm down.
         slowing = any(name != checks.SPEED for name in self._flags.slowing())
@@ -167,73 +160,9 @@ class SafetyFilter:
     def _begin_at(self, position: Vector) -> None:
         self._motion.start(position)
         self._reference.reset()
-        self._last_wanted: Vector | None = None
+        self._intake.forget()
         if self._guard is not None:
             self._guard.start(position)
-
-    def _refuse_far_outside(self, position: Vector) -> None:
-        limits, slack = self.limits, self.settings.limit_slack_rad
-        outside = np.maximum(limits.position_low - position, position - limits.position_high)
-        joint = int(outside.argmax())
-        if outside[joint] > slack:
-            raise ValueError(
-                f"{limits.names[joint]} is measured at {position[joint]:.4g} rad, {outside[joint]:.4g} outside its "
-                f"limits (allowed: {slack:g}): is the order of the joints right? Move it back by hand"
-            )
-
-    def _usable(self, period_s: float, now_s: float) -> float:
-        settings = self.settings
-        if not _SHORTEST_S <= period_s < math.inf:
-            text = f"the period is {period_s} s: taken as {settings.nominal_period_s:g}; see the caller's clock"
-            self._flags.found(checks.PERIOD, text, now_s)
-            return settings.nominal_period_s
-        if period_s > settings.max_period_s:
-            text = f"the period was {period_s:.3f} s, most {settings.max_period_s:g}: the arm lags; is the CPU busy?"
-            self._flags.found(checks.PERIOD, text, now_s)
-        return min(period_s, settings.max_period_s)
-
-    def _check_arm(self, situation: Situation) -> None:
-        now_s, flags = situation.now_s, self._flags
-        if situation.e_stop:
-            flags.found(checks.E_STOP, "the emergency stop is pressed: release it, then clear the fault", now_s)
-        self._measured, problem = inputs.measured(situation, self.limits, self.settings)
-        if self._measured is None:
-            flags.found(checks.STATE_LOST, problem, now_s)
-            return
-        joint, apart = inputs.farthest(self._measured, self._motion.state.position, self.limits)
-        if apart > self.settings.tracking_error_rad:
-            text = (
-                f"{joint} is {apart:.3f} rad from where it was told to be, limit {self.settings.tracking_error_rad:g}: "
-                "the arm holds; is it blocked, or its driver not active?"
-            )
-            flags.found(checks.TRACKING_ERROR, text, now_s)
-
-    def _check_request(self, request: MotionRequest, situation: Situation) -> Vector | None:
-        """The reference [N] if the arm should move and it can be used."""
-        if situation.hold_reason:
-            self._last_wanted = None
-            return None
-        wanted, finding = inputs.wanted(request, self.limits)
-        for name, text in ([finding] if finding else []) + inputs.stale(request, self.settings):
-            self._flags.found(name, text, situation.now_s)
-        # An arm that rests for another reason is left behind by its reference: that is no fault of the reference.
-        if wanted is not None and (not self._must_rest or checks.COMMAND_JUMP in self._flags.latched()):
-            self._check_jump(wanted, situation.now_s)
-        self._last_wanted = None if wanted is None or self._must_rest else wanted
-        return wanted
-
-    def _check_jump(self, wanted: Vector, now_s: float) -> None:
-        """A first reference begins where the arm is; the next ones do not leap."""
-        origin, limit, of = self._last_wanted, self.settings.jump_rad, "the last reference"
-        if origin is None:
-            resting = self._motion.at_rest and self._measured is not None
-            origin = self._measured if resting else self._motion.state.position
-            limit, of = self.settings.start_jump_rad, "where the arm is"
-        assert origin is not None
-        joint, apart = inputs.farthest(wanted, origin, self.limits)
-        if apart > limit:
-            text = f"{joint}: the reference is {apart:.3f} rad from {of}, limit {limit:g}: plan from the measured pose"
-            self._flags.found(checks.COMMAND_JUMP, text, now_s)
 
     def _follow(self, wanted: Vector, period_s: float, now_s: float) -> ReferenceState:
         reference = self._reference.push(wanted, period_s)
@@ -254,7 +183,7 @@ class SafetyFilter:
         finding = None if self._guard is None else self._guard.check(candidate, cap)
         if finding is not None:
             self._flags.found(*finding, now_s)
-        return None if finding is not None or self._must_rest else candidate
+        return None if finding is not None or self._flags.must_rest else candidate
 
     def _look_ahead(self, wanted: Vector, now_s: float) -> None:
         """While the arm rests because of where it would have gone: is it still sent there?"""
@@ -266,7 +195,7 @@ class SafetyFilter:
             self._flags.found(*finding, now_s)
 
     def _grip(self, request: MotionRequest, wanted: Vector | None, period_s: float, now_s: float) -> float:
-        if wanted is None or self._must_rest:
+        if wanted is None or self._flags.must_rest:
             return self._gripper.hold(period_s)
         command, problem = self._gripper.step(request.gripper, period_s)
         if problem:

@@ -28,7 +28,12 @@ class FlagBoard:
     """One flag per check. Each period: `begin`, any number of `found`, then `reaction`, `events`."""
 
     def __init__(self, settings: SafetySettings) -> None:
-        self._flags = {name: _Flag(name, settings) for name in BY_NAME}
+        self._settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every finding."""
+        self._flags = {name: _Flag(name, self._settings) for name in BY_NAME}
         self._events: list[SafetyEvent] = []
         self._reacting: list[_Flag] = []  # those with a reaction in force; mostly none, so a period costs little
         self._before: set[str] = set()  # what had been found in the last period
@@ -68,6 +73,11 @@ class FlagBoard:
     def latched(self) -> tuple[str, ...]:
         """Names of the checks whose reaction goes on until it is cleared."""
         return tuple(flag.name for flag in self._reacting if flag.latched)
+
+    @property
+    def must_rest(self) -> bool:
+        """Whether a reaction is in force that brings the arm to rest."""
+        return any(flag.reaction.level is Level.ERROR for flag in self._reacting)
 
     def strictest(self) -> tuple[Reaction, str]:
         """The strictest reaction in force and its message; (CLIP, "") when nothing is."""

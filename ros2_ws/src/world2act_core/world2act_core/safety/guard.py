@@ -50,11 +50,15 @@ class Guard:
         jacobian = self._model.jacobian(candidate.state.position)
         self._next_jacobian = jacobian
         # While braking the pose hardly changes, so one jacobian does for the whole way.
-        speed = eef_speed(jacobian, candidate.brake.velocities(_SPEED_SAMPLES))
+        levers = np.sqrt(np.square(jacobian[:3]).sum(0))
+        if levers @ candidate.brake.peak_speed() > cap:  # else no combination of the joints' speeds can be too fast
+            speed = eef_speed(jacobian, candidate.brake.velocities(_SPEED_SAMPLES))
+        else:
+            speed = 0.0
         if speed > cap:
             text = f"the end effector would move at {speed:.3f} m/s, allowed {cap:.3f}: slow the reference down"
             return checks.SPEED, text
-        positions = [candidate.state.position, *self._way_to_rest(candidate, jacobian)]
+        positions = [candidate.state.position, *self._way_to_rest(candidate, levers)]
         return self._regions.check(positions) or self._clearance.check(positions)
 
     def settle(self, position: Vector, *, checked: bool) -> None:
@@ -68,8 +72,8 @@ class Guard:
         """What would be wrong with joint positions [N], whatever the way there."""
         return self._regions.check([position]) or self._clearance.check([position], remember=False)
 
-    def _way_to_rest(self, candidate: Candidate, jacobian: Vector) -> list[Vector]:
+    def _way_to_rest(self, candidate: Candidate, levers: Vector) -> list[Vector]:
         """Positions on the braking path, near enough to each other that nothing thinner than the margin is missed."""
         low, high = candidate.brake.extremes
-        travel_m = float(np.linalg.norm(jacobian[:3], axis=0) @ (high - low))
+        travel_m = float(levers @ (high - low))
         return candidate.brake.sample(min(_MOST_SAMPLES, 1 + math.floor(travel_m / self._spacing_m)))

@@ -43,6 +43,21 @@ def not_finite(joints: Vector, limits: JointLimits) -> str:
     return ", ".join(f"{limits.names[joint]} is {joints[joint]}" for joint in bad)
 
 
+def beginning(position: object, limits: JointLimits, settings: SafetySettings) -> Vector:
+    """A measured position [N] that commands may begin at; raises ValueError when they may not."""
+    joints = as_joints(position, limits)
+    if bad := not_finite(joints, limits):
+        raise ValueError(f"the start is not finite: {bad}")
+    outside = np.maximum(limits.position_low - joints, joints - limits.position_high)
+    joint = int(outside.argmax())
+    if outside[joint] > settings.limit_slack_rad:
+        raise ValueError(
+            f"{limits.names[joint]} is measured at {joints[joint]:.4g} rad, {outside[joint]:.4g} outside its limits "
+            f"(allowed: {settings.limit_slack_rad:g}): is the order of the joints right? Move it back by hand"
+        )
+    return joints
+
+
 def is_older(age_s: float, limit_s: float) -> bool:
     """Whether an age is beyond the limit or makes no sense (NaN, or far in the future: a clock has jumped)."""
     return not -limit_s <= age_s <= limit_s

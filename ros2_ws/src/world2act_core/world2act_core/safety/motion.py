@@ -17,7 +17,7 @@ from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.safety.braking import Braking, BrakingPath, MotionState
 from world2act_core.safety.reference import ReferenceState
 from world2act_core.safety.tracking import Tracker
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Mask, Vector
 
 INSET = 1e-6
 """Share of every limit that is left for rounding."""
@@ -79,7 +79,7 @@ class JointMotion:
 
     def towards(self, reference: ReferenceState, period_s: float, velocity: Vector) -> Candidate:
         """One period towards the reference, no joint faster than `velocity` [N] (a joint that is slows down to it)."""
-        velocity = np.clip(velocity, _SLOWEST * self.limits.velocity, self.limits.velocity)
+        velocity = np.minimum(np.maximum(velocity, _SLOWEST * self.limits.velocity), self.limits.velocity)
         wanted, good = self._tracker.step(self.state, reference, period_s, velocity)
         stop = self.stopping(period_s)
         if not good.all():
@@ -128,7 +128,7 @@ class JointMotion:
         brake = self._braking.plan(mixed)
         return stop if brake is None or self._beyond(brake).any() else Candidate(mixed, brake)
 
-    def _beyond(self, brake: BrakingPath) -> Vector:
+    def _beyond(self, brake: BrakingPath) -> Mask:
         low, high = brake.extremes
         # An arm that begins outside its limits may come back, not go further out.
         lowest = np.minimum(self.limits.position_low, self.state.position) - _ROUNDING_RAD

@@ -8,11 +8,16 @@ import numpy as np
 
 from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.safety import checks
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Mask, Vector
 
 _TOLERANCE = 1.001
 """Differences of rounded positions may exceed a limit by this much before it is said."""
 _POSITION_TOLERANCE = 1e-6
+_RATES = (
+    (checks.JOINT_VELOCITY, "rad/s"),
+    (checks.JOINT_ACCELERATION, "rad/s^2"),
+    (checks.JOINT_JERK, "rad/s^3"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +31,7 @@ class ReferenceState:
     velocity: Vector
     acceleration: Vector
     next_position: Vector
-    smooth: Vector
+    smooth: Mask
 
 
 class Reference:
@@ -46,7 +51,7 @@ class Reference:
     def push(self, wanted: Vector, period_s: float) -> ReferenceState:
         """The next position [N], finite, `period_s` > 0 after the last one."""
         limits = self._limits
-        following = np.clip(wanted, limits.position_low, limits.position_high)
+        following = np.minimum(np.maximum(wanted, limits.position_low), limits.position_high)
         if self._last is None:
             self._last = self._before = following
             self._last_period_s = period_s
@@ -64,14 +69,14 @@ class Reference:
         limits = self._limits
         before, self._last_acceleration = self._last_acceleration, state.acceleration
         # Over the last period: close enough for a warning, whatever the periods were.
-        jerk = np.zeros(limits.size) if before is None else (state.acceleration - before) / self._last_period_s
-        rates = (
-            (checks.JOINT_VELOCITY, state.velocity, limits.velocity * speed_scale, "rad/s"),
-            (checks.JOINT_ACCELERATION, state.acceleration, limits.acceleration, "rad/s^2"),
-            (checks.JOINT_JERK, jerk, limits.jerk, "rad/s^3"),
-        )
-        found = []
+        jerk = (state.acceleration - (state.acceleration if before is None else before)) / self._last_period_s
+        rates = np.array((state.velocity, state.acceleration, jerk))
+        most = np.array((limits.velocity * speed_scale, limits.acceleration, limits.jerk))
         outside = np.abs(wanted - state.next_position)
+        beyond = np.abs(rates) > _TOLERANCE * most
+        if not beyond.any() and outside.max() <= _POSITION_TOLERANCE:
+            return []
+        found = []
         if (outside > _POSITION_TOLERANCE).any():
             joint = int(outside.argmax())
             low, high = limits.position_low[joint], limits.position_high[joint]
@@ -80,13 +85,12 @@ class Reference:
                 f"{limits.names[joint]}: the reference is {wanted[joint]:.4g} rad, limits [{low:.4g}, {high:.4g}]: "
                 "the arm stays inside; plan inside the limits",
             ))  # fmt: skip
-        for name, values, most, unit in rates:
-            share = np.abs(values) / most
-            if (share > _TOLERANCE).any():
-                joint = int(share.argmax())
-                found.append((
-                    name,
-                    f"{limits.names[joint]}: the reference asks for {values[joint]:.4g} {unit}, limit "
-                    f"{most[joint]:.4g}: the arm follows at its limit; make the reference smoother or slower",
-                ))  # fmt: skip
+        for row, (name, unit) in enumerate(_RATES):
+            if beyond[row].any():
+                joint = int((np.abs(rates[row]) / most[row]).argmax())
+                text = (
+                    f"{limits.names[joint]}: the reference asks for {rates[row, joint]:.4g} {unit}, limit "
+                    f"{most[row, joint]:.4g}: the arm follows at its limit; make the reference smoother or slower"
+                )
+                found.append((name, text))
         return found

@@ -49,34 +49,48 @@ class SafetySettings(_Model):
     attempt to switch a check off or to make it milder than it may be.
     """
 
-    speed_scale: float = Field(1.0, gt=0, le=1, description="Share of the joints' velocities that is allowed")
-    max_eef_speed: float = Field(0.25, gt=0, le=3, description="Largest speed of the end effector [m/s]")
-    slow_scale: float = Field(0.25, gt=0, le=1, description="Further share while a check reacts with slow_down")
-    tracking_hz: float = Field(8.0, gt=0.1, le=50, description="Bandwidth with which the reference is followed [Hz]")
-    nominal_period_s: float = Field(0.01, gt=0, le=0.05, description="Period taken when the given one is unusable [s]")
-    max_period_s: float = Field(0.05, gt=0, le=0.1, description="Longest motion that one command may stand for [s]")
+    speed_scale: float = Field(default=1.0, gt=0, le=1, description="Share of the joints' velocities that is allowed")
+    max_eef_speed: float = Field(default=0.25, gt=0, le=3, description="Largest speed of the end effector [m/s]")
+    slow_scale: float = Field(default=0.25, gt=0, le=1, description="Further share while a check reacts with slow_down")
+    tracking_hz: float = Field(
+        default=8.0, gt=0.1, le=50, description="Bandwidth with which the reference is followed [Hz]"
+    )
+    nominal_period_s: float = Field(
+        default=0.01, gt=0, le=0.05, description="Period taken when the given one is unusable [s]"
+    )
+    max_period_s: float = Field(
+        default=0.05, gt=0, le=0.1, description="Longest motion that one command may stand for [s]"
+    )
 
-    workspace: SafetyBox | None = Field(None, description="Where the end effector may be; None: anywhere")
-    elbow: SafetyBox | None = Field(None, description="Where the elbow may be; None: anywhere")
-    keep_out: tuple[KeepOut, ...] = Field((), description="Boxes that neither end effector nor elbow may enter")
-    geometry_margin_m: float = Field(0.005, gt=0, le=0.1, description="Distance kept from every such face [m]")
+    workspace: SafetyBox | None = Field(default=None, description="Where the end effector may be; None: anywhere")
+    elbow: SafetyBox | None = Field(default=None, description="Where the elbow may be; None: anywhere")
+    keep_out: tuple[KeepOut, ...] = Field(default=(), description="Boxes that neither end effector nor elbow may enter")
+    geometry_margin_m: float = Field(default=0.005, gt=0, le=0.1, description="Distance kept from every such face [m]")
     clearance_margin_m: float = Field(
-        0.01, ge=0.001, le=0.2, description="Kept between parts of the arm, and from the table [m]"
+        default=0.01, ge=0.001, le=0.2, description="Kept between parts of the arm, and from the table [m]"
     )
-    reach_m: float = Field(1.5, gt=0, le=5, description="No point of the arm is farther from a joint's axis [m]")
+    reach_m: float = Field(
+        default=1.5, gt=0, le=5, description="No point of the arm is farther from a joint's axis [m]"
+    )
 
-    start_jump_rad: float = Field(0.1, gt=0, le=0.5, description="First reference this near the measured pose [rad]")
-    jump_rad: float = Field(0.3, gt=0, le=3, description="Largest step between two references [rad]")
-    tracking_error_rad: float = Field(0.3, gt=0, le=1, description="Measured this near the commanded pose [rad]")
+    start_jump_rad: float = Field(
+        default=0.1, gt=0, le=0.5, description="First reference this near the measured pose [rad]"
+    )
+    jump_rad: float = Field(default=0.3, gt=0, le=3, description="Largest step between two references [rad]")
+    tracking_error_rad: float = Field(
+        default=0.3, gt=0, le=1, description="Measured this near the commanded pose [rad]"
+    )
     limit_slack_rad: float = Field(
-        0.05, ge=0, le=0.2, description="A start this far outside the limits is allowed [rad]"
+        default=0.05, ge=0, le=0.2, description="A start this far outside the limits is allowed [rad]"
     )
-    stale_observation_s: float = Field(0.25, gt=0, le=5, description="An older observation is not acted on [s]")
-    stale_chunk_s: float = Field(0.8, gt=0, le=10, description="An older chunk is not executed [s]")
-    stale_state_s: float = Field(0.1, gt=0, le=1, description="Older joint states count as lost [s]")
-    gripper_toggle_s: float = Field(0.5, ge=0, le=10, description="Shortest time between opening and closing [s]")
+    stale_observation_s: float = Field(default=0.25, gt=0, le=5, description="An older observation is not acted on [s]")
+    stale_chunk_s: float = Field(default=0.8, gt=0, le=10, description="An older chunk is not executed [s]")
+    stale_state_s: float = Field(default=0.1, gt=0, le=1, description="Older joint states count as lost [s]")
+    gripper_toggle_s: float = Field(
+        default=0.5, ge=0, le=10, description="Shortest time between opening and closing [s]"
+    )
 
-    overrides: dict[str, CheckOverride] = Field({}, description="Stricter reactions, by name of check")
+    overrides: dict[str, CheckOverride] = Field(default={}, description="Stricter reactions, by name of check")
 
     @model_validator(mode="after")
     def _overrides_are_allowed(self) -> Self:

@@ -15,7 +15,7 @@ import numpy as np
 from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.safety.braking import MotionState
 from world2act_core.safety.reference import ReferenceState
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Mask, Vector
 
 _CHAIN = np.array([[1.0, 1.0, 0.5], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
 _INPUT = np.array([1 / 6, 0.5, 1.0])
@@ -46,7 +46,7 @@ class Tracker:
 
     def step(
         self, state: MotionState, reference: ReferenceState, period_s: float, velocity: Vector
-    ) -> tuple[MotionState, Vector]:
+    ) -> tuple[MotionState, Mask]:
         """The next state, and bool [N]: for which joints it counts.
 
         It counts while it stays inside `velocity` [N] and the other limits. A joint for which it did not is
@@ -67,7 +67,7 @@ class Tracker:
         self._following = reference.smooth & (self._following | near) & self._inside(state, jerk, after, velocity)
         return after, self._following
 
-    def _inside(self, before: MotionState, jerk: Vector, after: MotionState, velocity: Vector) -> Vector:
+    def _inside(self, before: MotionState, jerk: Vector, after: MotionState, velocity: Vector) -> Mask:
         limits = self._limits
         # Until its acceleration is gone a joint goes on changing its speed: that must fit as well.
         coming = after.velocity + after.acceleration * np.abs(after.acceleration) / (2 * limits.jerk)

@@ -1,0 +1,124 @@
+"""Section "safety": what the safety filter costs per control period, against clamping the reference to the limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.bench.results import Check, Row, Section
+from tests.bench.settings import Settings
+from tests.bench.timing import compare, interleave
+from world2act_core.robot.arm_model import ArmModel
+from world2act_core.robot.find import find_profile
+from world2act_core.robot.joint_limits import JointLimits
+from world2act_core.robot.kinematics import MujocoArm
+from world2act_core.safety.filter import SafetyFilter
+from world2act_core.safety.settings import SafetyBox, SafetySettings
+from world2act_core.safety.types import MotionRequest, Situation
+
+ROBOT = "fr3"
+PERIOD_S = 0.01
+MOST_S = 0.5e-3
+BLOCK = 100
+Vector = NDArray[np.float64]
+Step = Callable[[Vector], Vector]
+
+
+class NoDistances:
+    """An arm model that leaves the distances out: what boxes and speed cost without them."""
+
+    def __init__(self, arm: ArmModel) -> None:
+        self.joint_names, self.forward, self.elbow, self.jacobian = (
+            arm.joint_names,
+            arm.forward,
+            arm.elbow,
+            arm.jacobian,
+        )
+
+    def clearance(self, position: Vector, limit: float) -> tuple[float, str]:
+        """Nothing is near."""
+        return limit, ""
+
+
+def run(settings: Settings) -> Section:
+    """Measure a moving arm with and without its geometry."""
+    section = Section("safety")
+    profile = find_profile(ROBOT)
+    arm, limits, home = MujocoArm(profile), profile.limits, np.array(profile.home)
+    boxes = SafetySettings(
+        workspace=SafetyBox(low=profile.workspace.low, high=profile.workspace.high), max_eef_speed=1.0
+    )
+    variants = {
+        "joint limits": SafetyFilter(limits, SafetySettings()),
+        "joint limits, workspace, speed": SafetyFilter(limits, boxes, NoDistances(arm)),
+        "joint limits, workspace, speed, distances": SafetyFilter(limits, boxes, arm),
+    }
+    for name, guarded in variants.items():
+        guarded.start(home)
+        section.rows.append(_row(name, filtering(guarded, home), clamping(limits, home), home, settings))
+        p99 = section.rows[-1].facts["p99_ms"]
+        section.checks.append(Check(f"p99 with {name}", p99, "ms", f"<= {1e3 * MOST_S:g}", p99 <= 1e3 * MOST_S))
+    section.notes.append(f"{ROBOT}, {limits.size} joints, {1 / PERIOD_S:g} Hz, joints swinging 0.15 rad at 0.3 Hz")
+    return section
+
+
+def filtering(guarded: SafetyFilter, home: Vector) -> Step:
+    """One period of the filter, for an arm that is where it was told to be."""
+    position, now_s = home, 0.0
+
+    def step(reference: Vector) -> Vector:
+        nonlocal position, now_s
+        now_s += PERIOD_S
+        situation = Situation(now_s, position, 0.0)
+        position = guarded.step(MotionRequest(reference, -1.0, 0.0, 0.0), situation, PERIOD_S).position
+        return position
+
+    return step
+
+
+def clamping(limits: JointLimits, home: Vector) -> Step:
+    """What a plain joint limiter does: position and velocity are clamped, nothing can brake and nothing is smooth."""
+    position = home
+
+    def step(reference: Vector) -> Vector:
+        nonlocal position
+        reach = limits.velocity * PERIOD_S
+        wanted = np.clip(reference, limits.position_low, limits.position_high)
+        position = np.clip(wanted, position - reach, position + reach)
+        return position
+
+    return step
+
+
+def _row(name: str, ours: Step, theirs: Step, home: Vector, settings: Settings) -> Row:
+    def block(step: Step) -> Callable[[], list[float]]:
+        period = 0
+
+        def measure() -> list[float]:
+            nonlocal period
+            seconds = []
+            for _ in range(BLOCK):
+                period += 1
+                now_s = period * PERIOD_S
+                reference = home + 0.15 * min(1.0, now_s) * np.sin(2 * np.pi * 0.3 * now_s)
+                began = time.perf_counter()
+                step(reference)
+                seconds.append(time.perf_counter() - began)
+            return seconds
+
+        return measure
+
+    found = interleave({"ours": block(ours), "theirs": block(theirs)}, settings.pick(30, 2))
+    row = compare(
+        f"one period of the safety filter: {name}",
+        "position and velocity clamped with numpy",
+        found["ours"],
+        found["theirs"],
+        unit="ms",
+        rate=False,
+    )
+    return replace(row, facts={"p99_ms": 1e3 * float(np.percentile(found["ours"].values, 99))})
