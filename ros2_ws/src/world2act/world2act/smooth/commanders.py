@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from world2act_core.chunks import ChunkSampler
+from world2act_core.chunks import ChunkError, ChunkSampler
 from world2act_core.contract import Contract
 from world2act_core.limits import ActionLimits
 from world2act_core.motion import (
+    NO_BLEND,
     TABLETOP_RESPONSE,
+    Blend,
     ChunkReference,
     Lookahead,
     MotionDelayEstimator,
@@ -24,6 +26,9 @@ INITIAL_DELAY_S = 0.1
 
 class Commander(Protocol):
     """Called every period: first `push` if a chunk has come, then `command`."""
+
+    refused: int
+    """Chunks that were not taken."""
 
     def push(self, chunk: ActionChunk) -> None:
         """A chunk has come."""
@@ -43,6 +48,7 @@ class SteppedCommander:
     """One target per step of the chunk, taken at the measured pose, the newest chunk at once: nothing in between."""
 
     lookahead_s = 0.0
+    refused = 0
 
     def __init__(self, contract: Contract) -> None:
         self._chunks = ChunkSampler(contract)
@@ -75,12 +81,13 @@ class SteppedCommander:
 class SmoothCommander:
     """Samples a `ChunkReference` every period, ahead of the clock by the delay that it measures."""
 
-    def __init__(self, contract: Contract, period_s: float, blend_s: float) -> None:
-        self._reference = ChunkReference(contract, blend_s, TABLETOP_RESPONSE)
+    def __init__(self, contract: Contract, period_s: float, blend: Blend) -> None:
+        self._reference = ChunkReference(contract, blend, TABLETOP_RESPONSE)
         self._poses = PoseHistory()
         self._delay = MotionDelayEstimator(period_s, INITIAL_DELAY_S)
         self._lookahead = Lookahead(INITIAL_DELAY_S)
         self._period_s = period_s
+        self.refused = 0
         self._target: ArmTarget | None = None
 
     @property
@@ -91,8 +98,11 @@ class SmoothCommander:
     def push(self, chunk: ActionChunk) -> None:
         """A chunk has come."""
         seen = self._poses.at(chunk.start_time_s)
-        if seen is not None:
-            self._reference.push(chunk, seen)
+        try:
+            if seen is None or not self._reference.push(chunk, seen):
+                self.refused += 1
+        except ChunkError:
+            self.refused += 1
 
     def command(self, time_s: float, measured: EefPose) -> tuple[ArmTarget, bool]:
         """The reference, looked ahead; the last one again when there is none."""
@@ -107,10 +117,10 @@ class SmoothCommander:
         return self._target, reference is None
 
 
-def commanders(period_s: float, blend_s: float) -> dict[str, Callable[[Contract], Commander]]:
+def commanders(period_s: float, blend: Blend) -> dict[str, Callable[[Contract], Commander]]:
     """Name -> how to make it. The last two differ in the seam alone."""
     return {
         "stepped": SteppedCommander,
-        "switched": lambda contract: SmoothCommander(contract, period_s, 0.0),
-        "blended": lambda contract: SmoothCommander(contract, period_s, blend_s),
+        "switched": lambda contract: SmoothCommander(contract, period_s, NO_BLEND),
+        "blended": lambda contract: SmoothCommander(contract, period_s, blend),
     }

@@ -79,10 +79,11 @@ class MotionDelayEstimator:
     def _scores(self, told: Vector, moved: Vector) -> Vector:
         """Correlation of what moved with what was told, per lag in periods; the same stretch of `moved` for all."""
         late = moved[self._lags :]
-        count = len(late)
-        windows = [told[self._lags - lag : self._lags - lag + count] for lag in range(self._lags + 1)]
-        norm = float(np.linalg.norm(late))
-        return np.array([float(np.sum(early * late)) / max(np.linalg.norm(early) * norm, 1e-12) for early in windows])
+        scores = np.empty(self._lags + 1)
+        for lag in range(self._lags + 1):
+            early = told[self._lags - lag : len(told) - lag]
+            scores[lag] = np.sum(early * late) / max(float(np.linalg.norm(early) * np.linalg.norm(late)), 1e-12)
+        return scores
 
 
 def _peak(scores: Vector) -> float:
