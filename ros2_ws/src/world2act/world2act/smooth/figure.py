@@ -51,6 +51,7 @@ def _draw_column(axes: Any, run: Run) -> None:
         axes[1].plot(times[1:], velocity[:, axis], color=colour, linewidth=0.9)
     axes[2].semilogy(times[3:], np.maximum(jerks, 1e-1), color="#444444", linewidth=0.8)
     axes[1].set_yscale("symlog", linthresh=0.5)
+    axes[1].set_yticks([-5, -1, -0.5, 0, 0.5, 1, 5], ["-5", "-1", "-0.5", "0", "0.5", "1", "5"])
     for part in axes:
         for row in trace.arrivals:
             part.axvline(row * trace.period_s, color="#cccccc", linewidth=0.6, zorder=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,16 +38,32 @@ class Reference:
     blended: bool
 
 
+STILL = 0.02
+"""m/s and rad/s below which an arm counts as standing still when a picture of it is taken."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Accepted:
-    """A chunk, where it takes the arm and where the arm was seen at its start."""
+    """A chunk, where it takes the arm, where the arm was seen at its start, and how much later it is executed."""
 
     chunk: ActionChunk
     waypoints: Waypoints
-    seen: EefPose
+    seen: MovingPose
+    shift_s: float = 0.0
+
+    @property
+    def start_s(self) -> float:
+        return self.chunk.start_time_s + self.shift_s
+
+    @property
+    def end_s(self) -> float:
+        return self.chunk.end_time_s + self.shift_s
+
+    def row(self, time_s: float) -> int:
+        return row_at(self.chunk, time_s - self.shift_s)
 
     def covers(self, time_s: float) -> bool:
-        return 0 <= row_at(self.chunk, time_s) < len(self.chunk.actions)
+        return 0 <= self.row(time_s) < len(self.chunk.actions)
 
 
 class ChunkReference:
@@ -58,7 +74,9 @@ class ChunkReference:
     the position, velocity and acceleration of what was executed and fades to nothing (see `Blend`).
 
     The reference begins at rest: where the arm was seen at the first chunk's start, or where `rest` said it is. When
-    nothing covers a time, it ends, and the next chunk begins at rest where it ended or where `rest` says.
+    nothing covers a time, it ends, and the next chunk begins at rest where it ended or where `rest` says. An arm that
+    stood still when the picture was taken, and still does, has missed nothing of its chunk: the chunk is then executed
+    from its first row on, as much later as it is late. Otherwise the rows that are already over are skipped.
     """
 
     def __init__(
@@ -105,7 +123,7 @@ class ChunkReference:
         if reason:
             self.dropped[reason] += 1
             return False
-        new = _Accepted(chunk, self._reader.waypoints(chunk, seen), seen.pose)
+        new = _Accepted(chunk, self._reader.waypoints(chunk, seen), seen)
         self._waiting = [*self._waiting[-1:], new]
         return True
 
@@ -125,7 +143,7 @@ class ChunkReference:
 
         Whoever moves an arm that follows after a delay asks for `now + delay`.
         """
-        begun = [new for new in self._waiting if row_at(new.chunk, time_s) >= 0]
+        begun = [new for new in self._waiting if new.row(time_s) >= 0]
         if begun:
             self._waiting = self._waiting[len(begun) :]
             self._take(begun[-1], time_s)
@@ -137,7 +155,7 @@ class ChunkReference:
         accepted, curve = self._current
         self._sampled_s = time_s
         pose, velocity = curve.pose_and_velocity(time_s)
-        row = row_at(accepted.chunk, time_s)
+        row = accepted.row(time_s)
         return Reference(
             pose=pose,
             linear_velocity=velocity[:3],
@@ -153,15 +171,16 @@ class ChunkReference:
         """Make a chunk that has begun the current one, if it has not ended yet."""
         if not new.covers(time_s):
             return
+        if self._current is None and np.abs(new.seen.velocity).max() < STILL:
+            new = replace(new, shift_s=time_s - new.chunk.start_time_s)
         seam_s, motion = self._executed(new, time_s)
-        chunk = new.chunk
-        self._current = new, Curve.joined(chunk.start_time_s, chunk.step_s, new.waypoints, motion, seam_s, self._blend)
-        self._still = None
+        curve = Curve.joined(new.start_s, new.chunk.step_s, new.waypoints, motion, seam_s, self._blend)
+        self._current, self._still = (new, curve), None
 
     def _executed(self, new: _Accepted, time_s: float) -> tuple[float, Motion]:
         """The seam's time and what is executed there: the present chunk's motion, or rest."""
         if self._current is None or self._sampled_s is None:
-            return time_s, Motion(self._still or new.seen, np.zeros(6), np.zeros(6))
+            return time_s, Motion(self._still or new.seen.pose, np.zeros(6), np.zeros(6))
         old, curve = self._current
-        seam_s = max(self._sampled_s, new.chunk.start_time_s)
-        return seam_s, curve.motion(min(seam_s, old.chunk.end_time_s))
+        seam_s = max(self._sampled_s, new.start_s)
+        return seam_s, curve.motion(min(seam_s, old.end_s))
