@@ -217,6 +217,22 @@ def test_a_seam_adds_no_more_acceleration_than_it_may(size: float, speed: float,
     assert added.max() <= limit + at_start * 1.05 + 1e-3
 
 
+def test_seconds_since_1970_are_as_good_as_any() -> None:
+    found = []
+    for epoch_s in (0.0, 1.8e9):
+        reference = ChunkReference(CONTRACT)
+        way = []
+        for tick in range(100):
+            if tick in (0, 45):
+                late_s = 0.05 if tick else 0.0
+                reference.push(chunk(epoch_s + tick * 0.01 - late_s, random_actions(tick), tick), MovingPose(HOME))
+            way.append(sampled(reference, epoch_s + tick * 0.01))
+        found.append(way)
+    for early, late in zip(*found):
+        np.testing.assert_allclose(early.pose.position, late.pose.position, atol=1e-6)
+        np.testing.assert_allclose(early.linear_velocity, late.linear_velocity, atol=1e-4)
+
+
 def test_the_gripper_is_never_a_mixture() -> None:
     closing, opening = np.zeros((8, 7)), np.zeros((8, 7))
     closing[:, 6], opening[:, 6] = 1.0, -1.0

@@ -6,6 +6,7 @@ from world2act_core.motion.motion_delay import MotionDelayEstimator
 from world2act_core.motion.moving_pose import MovingPose, PoseHistory
 from world2act_core.motion.reference import ChunkReference, Reference
 from world2act_core.motion.response import DISPLACEMENTS, TABLETOP_RESPONSE, GoalResponse
+from world2act_core.motion.smooth_motion import SmoothMotion
 
 __all__ = [
     "DEFAULT_BLEND",
@@ -21,4 +22,5 @@ __all__ = [
     "MovingPose",
     "PoseHistory",
     "Reference",
+    "SmoothMotion",
 ]

@@ -42,7 +42,9 @@ class Curve:
         rate = np.linalg.solve(left_jacobian(turns[0]), waypoints.velocity[3:])
         first = np.concatenate([waypoints.velocity[:3], rate])
         points = np.concatenate([waypoints.positions, turns], axis=1)
-        times = start_s + step_s * np.arange(len(points))
+        # From the chunk's start: seconds since 1970 would leave a tenth of a microsecond of resolution in the solution.
+        times = step_s * np.arange(len(points))
+        self._start_s = start_s
         self._spline = CubicSpline(times, points, bc_type=((1, first), (2, np.zeros(6))))
         self._fade: Fade | None = None
 
@@ -77,7 +79,7 @@ class Curve:
         return Motion(pose, velocity, np.concatenate([state.acceleration[:3], turning]))
 
     def _state(self, time_s: float) -> State:
-        own = State(*(self._spline(time_s, order) for order in range(3)))
+        own = State(*(self._spline(time_s - self._start_s, order) for order in range(3)))
         if self._fade is None:
             return own
         return State(*(mine + rest for mine, rest in zip(own, self._fade.at(time_s))))
