@@ -257,8 +257,8 @@ class VlaPolicy(ManagedNode):
     def _measure_delay(self, job: Job) -> None:
         if self.lockstep:
             return
-        self._delay.add(ns_to_seconds(time.time_ns() - job.stamp_ns))
         with self._wake:
+            self._delay.add(ns_to_seconds(time.time_ns() - job.stamp_ns))
             self._schedule.expect_delay(seconds_to_ns(self._delay.value_s))
 
     def _switch_residual(self) -> None:
@@ -294,12 +294,14 @@ class VlaPolicy(ManagedNode):
             self.set_condition(Condition(DEGRADED, SKILL_STALE, text))
 
     def _say_if_too_slow(self) -> None:
-        if not self._schedule.too_slow:
+        with self._wake:
+            too_slow, delay_s = self._schedule.too_slow, self._delay.value_s
+        if not too_slow:
             self.clear_condition(TOO_SLOW)
         elif self.condition.name in ("", TOO_SLOW):
             length_s = self.bundle.contract.chunk_length * self.bundle.contract.step_s
             text = (
-                f"a chunk lasts {length_s:g} s, but it takes {self._delay.value_s:.2f} s from a picture to its chunk: "
+                f"a chunk lasts {length_s:g} s, but it takes {delay_s:.2f} s from a picture to its chunk: "
                 f"the arm can run out of chunks and hold; use a faster provider, or a smaller chunk_reserve"
             )
             self.set_condition(Condition(DEGRADED, TOO_SLOW, text))

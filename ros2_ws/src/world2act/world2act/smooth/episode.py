@@ -19,6 +19,8 @@ from world2act_sim.servo import SERVO_HZ, CartesianServo
 from world2act_sim.world import TabletopWorld
 
 NS = 1_000_000_000
+RESERVE_S = 0.2
+"""As vla_policy's `chunk_reserve` by default."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,10 @@ class EmulatedEpisode:
         self._judge = EpisodeJudge(world, self._task.skills)
         self._sequencer = SkillSequencer(self._task.skills)
         step_ns = round(NS * contract.step_s)
-        self._schedule = InferenceSchedule(False, contract.execute_steps * step_ns, step_ns)
+        self._schedule = InferenceSchedule(
+            False, contract.execute_steps * step_ns, step_ns, contract.chunk_length * step_ns, round(NS * RESERVE_S)
+        )
+        self._schedule.expect_delay(round(NS * (timing.delay_s + timing.jitter_s)))
         self._every = round(SERVO_HZ / contract.observation_hz)
         self._delays = timing.delays(request.seed)
         self._coming: tuple[int, ActionChunk] | None = None
