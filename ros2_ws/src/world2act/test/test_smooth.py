@@ -44,6 +44,11 @@ def run(world: TabletopWorld, policy: BundlePolicy, name: str) -> Trace:
     return EmulatedEpisode(world, policy, REQUEST, commander, Timing()).run()
 
 
+@pytest.fixture(scope="module")
+def blended(world: TabletopWorld, policy: BundlePolicy) -> Trace:
+    return run(world, policy, "blended")
+
+
 def test_the_servo_follows_a_moving_target_late_by_its_response(world: TabletopWorld) -> None:
     """A critically damped spring of 14.1 rad/s lags 2 / 14.1 = 0.14 s behind a steady motion."""
     world.reset(1, render=False)
@@ -56,13 +61,15 @@ def test_the_servo_follows_a_moving_target_late_by_its_response(world: TabletopW
     assert behind / speed == pytest.approx(0.14, abs=0.04)
 
 
-def test_blending_leaves_no_jump_and_switching_does(world: TabletopWorld, policy: BundlePolicy, tmp_path: Path) -> None:
-    traces = {name: run(world, policy, name) for name in ("switched", "blended")}
-    switched, blended = (measures(trace) for trace in traces.values())
-    assert switched["commanded_linear"].jumps >= 3
-    assert blended["commanded_linear"].jumps == blended["commanded_angular"].jumps == 0
-    assert blended["commanded_linear"].peak_jerk < 0.01 * switched["commanded_linear"].peak_jerk
-    assert traces["blended"].success and traces["blended"].ending == "finished"
+def test_blending_leaves_no_jump_and_switching_does(
+    world: TabletopWorld, policy: BundlePolicy, blended: Trace, tmp_path: Path
+) -> None:
+    traces = {"switched": run(world, policy, "switched"), "blended": blended}
+    before, after = (measures(trace) for trace in traces.values())
+    assert before["commanded_linear"].jumps >= 3
+    assert after["commanded_linear"].jumps == after["commanded_angular"].jumps == 0
+    assert after["commanded_linear"].peak_jerk < 0.01 * before["commanded_linear"].peak_jerk
+    assert blended.success and blended.ending == "finished"
 
     runs = [Run(REQUEST, name, trace) for name, trace in traces.items()]
     content = report(runs, Timing(), Blend(), {})
@@ -74,12 +81,11 @@ def test_blending_leaves_no_jump_and_switching_does(world: TabletopWorld, policy
     assert (tmp_path / "motion.png").stat().st_size > 10_000
 
 
-def test_the_same_episode_is_the_same_again(world: TabletopWorld, policy: BundlePolicy) -> None:
-    first, second = (run(world, policy, "blended") for _ in range(2))
-    assert len(first.arrivals) >= 4
-    np.testing.assert_array_equal(first.commanded, second.commanded)
-    np.testing.assert_array_equal(first.measured, second.measured)
-    assert first.arrivals == second.arrivals
+def test_the_same_episode_is_the_same_again(world: TabletopWorld, policy: BundlePolicy, blended: Trace) -> None:
+    again = run(world, policy, "blended")
+    assert len(blended.arrivals) >= 4 and again.arrivals == blended.arrivals
+    np.testing.assert_array_equal(again.commanded, blended.commanded)
+    np.testing.assert_array_equal(again.measured, blended.measured)
 
 
 @pytest.mark.parametrize(
