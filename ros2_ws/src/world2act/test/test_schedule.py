@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from world2act.schedule import InferenceSchedule, SkillRequest
 
 STEP = 100
@@ -121,3 +123,41 @@ def test_replay_infers_on_every_observation_that_the_planner_allows() -> None:
         schedule.ran(job, number)
         schedule.observe(stamp + 1, "early")
         assert schedule.due() is None, "the planner has not judged the chunk yet"
+
+
+def real_time(delay: int, reserve: int = 2 * STEP) -> InferenceSchedule:
+    schedule = InferenceSchedule(False, EXECUTE, STEP, chunk_ns=8 * STEP, reserve_ns=reserve)
+    schedule.set_skill(skill())
+    schedule.expect_delay(delay)
+    return schedule
+
+
+@pytest.mark.parametrize(
+    ("delay", "interval"), [(0, 400), (150, 400), (200, 400), (201, 300), (350, 200), (450, 100), (5000, 100)]
+)
+def test_a_slow_policy_is_asked_earlier(delay: int, interval: int) -> None:
+    """A chunk of 8 steps is to be replaced 2 steps before its end: what the delay leaves of 600 is the time."""
+    schedule = real_time(delay)
+    assert schedule.interval_ns == interval
+    schedule.observe(0, "o")
+    job = schedule.due()
+    assert job is not None
+    schedule.ran(job, 0)
+    asked = []
+    for stamp in range(100, 500, 100):
+        schedule.observe(stamp, "o")
+        if schedule.due() is not None:
+            asked.append(stamp)
+    assert asked[0] == interval
+
+
+@pytest.mark.parametrize(("delay", "too_slow"), [(0, False), (290, False), (310, True), (900, True)])
+def test_it_says_when_no_interval_is_short_enough(delay: int, too_slow: bool) -> None:
+    """One inference after the other: a chunk is there at 2 x delay after the picture of the one before."""
+    assert real_time(delay).too_slow is too_slow
+
+
+def test_delays_change_nothing_in_lockstep() -> None:
+    schedule = InferenceSchedule(True, EXECUTE, STEP, chunk_ns=8 * STEP, reserve_ns=2 * STEP)
+    schedule.expect_delay(5000)
+    assert schedule.interval_ns == EXECUTE and not schedule.too_slow

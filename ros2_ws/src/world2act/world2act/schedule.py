@@ -35,13 +35,20 @@ class InferenceSchedule:
     """Decides when to infer.
 
     Lockstep: at the first observation of a plan, then every `execute_ns`; never before the planner has judged the chunk
-    before, because its judgement may change the skill. Real time: on the newest observation, at most every `execute_ns`
+    before, because its judgement may change the skill. Real time: on the newest observation, every `interval_ns`
     (half a step of jitter forgiven), at once when the skill has changed.
+
+    chunk_ns: how long a chunk lasts; 0: whatever it is, `execute_ns` is the interval. reserve_ns: how long before a
+    chunk's end the next one should be out.
     """
 
-    def __init__(self, lockstep: bool, execute_ns: int, step_ns: int) -> None:
+    def __init__(self, lockstep: bool, execute_ns: int, step_ns: int, chunk_ns: int = 0, reserve_ns: int = 0) -> None:
         self._lockstep = lockstep
         self._execute_ns = execute_ns
+        self._step_ns = step_ns
+        self._chunk_ns = chunk_ns
+        self._reserve_ns = reserve_ns
+        self._delay_ns = 0
         self._jitter_ns = 0 if lockstep else step_ns // 2
         self._skill: SkillRequest | None = None
         self._observation: tuple[int, Any] | None = None
@@ -66,6 +73,27 @@ class InferenceSchedule:
         """The planner's newest word."""
         return self._skill
 
+    def expect_delay(self, delay_ns: int) -> None:
+        """How long it takes from an observation's stamp until its chunk is out, as measured."""
+        self._delay_ns = delay_ns
+
+    @property
+    def interval_ns(self) -> int:
+        """From one inferred observation to the next: `execute_ns`, or less when the chunk would come too late.
+
+        Whole steps, because observations come at that rate; at least one.
+        """
+        if self._lockstep or not self._chunk_ns:
+            return self._execute_ns
+        left = (self._chunk_ns - self._reserve_ns - self._delay_ns) // self._step_ns * self._step_ns
+        return max(self._step_ns, min(self._execute_ns, left))
+
+    @property
+    def too_slow(self) -> bool:
+        """Real time: even with one inference after the other, a chunk runs out before the next one is out."""
+        next_ns = self._delay_ns + max(self._delay_ns, self._step_ns)
+        return not self._lockstep and self._chunk_ns > 0 and next_ns > self._chunk_ns - self._reserve_ns
+
     def due(self) -> Job | None:
         """The inference to run now, or None. Calling it again without `ran` gives the same answer."""
         skill, seen = self._skill, self._observation
@@ -79,7 +107,7 @@ class InferenceSchedule:
         if self._last is not None:
             _, last_skill, last_ns = self._last
             changed = not self._lockstep and last_skill != skill.skill_id
-            if stamp_ns <= last_ns or (not changed and stamp_ns - last_ns < self._execute_ns - self._jitter_ns):
+            if stamp_ns <= last_ns or (not changed and stamp_ns - last_ns < self.interval_ns - self._jitter_ns):
                 return None
         return Job(stamp_ns, observation, skill)
 

@@ -33,6 +33,7 @@ from world2act_core.bundle import load_bundle
 from world2act_core.compatibility import check_compatible
 from world2act_core.contract import Contract, ContractError
 from world2act_core.engine import EngineError
+from world2act_core.motion import DelayEstimator
 from world2act_core.policy import BundlePolicy
 from world2act_interfaces.msg import ActionChunk, Observation, Skill
 
@@ -40,6 +41,7 @@ OUTPUT_INVALID = "POLICY_OUTPUT_INVALID"
 CONTRACT_MISMATCH = "CONTRACT_MISMATCH"
 ROBOT_UNKNOWN = "ROBOT_UNKNOWN"
 SKILL_STALE = "SKILL_STALE"
+TOO_SLOW = "POLICY_TOO_SLOW"
 
 
 class VlaPolicy(ManagedNode):
@@ -85,6 +87,15 @@ class VlaPolicy(ManagedNode):
         Parameter(
             "skill_timeout", 3.0, "Without word from the planner for this long nothing is inferred", "s", 0.5, 60.0
         ),
+        Parameter(
+            "chunk_reserve",
+            0.2,
+            "The next chunk is to be out this long before the present one ends: inference starts as early as its "
+            "measured delay asks for (real time)",
+            "s",
+            0.0,
+            10.0,
+        ),
     )
 
     def __init__(self, **kwargs: Any) -> None:
@@ -114,7 +125,11 @@ class VlaPolicy(ManagedNode):
         contract = self.bundle.contract
         step_ns = seconds_to_ns(contract.step_s)
         execute_ns = 0 if self.values.flag("every_observation") else contract.execute_steps * step_ns
-        self._schedule = InferenceSchedule(self.lockstep, execute_ns, step_ns)
+        self._schedule = InferenceSchedule(
+            self.lockstep, execute_ns, step_ns, contract.chunk_length * step_ns,
+            seconds_to_ns(self.values.number("chunk_reserve")),
+        )  # fmt: skip
+        self._delay = DelayEstimator(initial_s=0.0, high_s=10.0)
         self._action_names = value_names(contract.action)
         self._sequence = 0
         self._chunks = self.publisher(ActionChunk, topics.ACTION_CHUNK, topics.reliable())
@@ -243,6 +258,14 @@ class VlaPolicy(ManagedNode):
             chunk_to_message(chunk, job.stamp_ns, job.skill.plan_id, self._action_names, self.bundle.sha256)
         )
         self.meters.tick("chunk")
+        self._measure_delay(job)
+
+    def _measure_delay(self, job: Job) -> None:
+        if self.lockstep:
+            return
+        with self._wake:
+            self._delay.add(ns_to_seconds(time.time_ns() - job.stamp_ns))
+            self._schedule.expect_delay(seconds_to_ns(self._delay.value_s))
 
     def _switch_residual(self) -> None:
         wanted = self.values.flag("residual")
@@ -270,10 +293,24 @@ class VlaPolicy(ManagedNode):
                 self.set_condition(Condition(DEGRADED, ROBOT_UNKNOWN, text))
             return
         self.clear_condition(ROBOT_UNKNOWN)
+        self._say_if_too_slow()
         skill = self._schedule.skill
         if skill is not None and skill.active and not self._skill_is_fresh():
             text = f"no word from skill_planner for {self.meters.age_s('skill'):.1f} s: is it still running?"
             self.set_condition(Condition(DEGRADED, SKILL_STALE, text))
+
+    def _say_if_too_slow(self) -> None:
+        with self._wake:
+            too_slow, delay_s = self._schedule.too_slow, self._delay.value_s
+        if not too_slow:
+            self.clear_condition(TOO_SLOW)
+        elif self.condition.name in ("", TOO_SLOW):
+            length_s = self.bundle.contract.chunk_length * self.bundle.contract.step_s
+            text = (
+                f"a chunk lasts {length_s:g} s, but it takes {delay_s:.2f} s from a picture to its chunk: "
+                f"the arm can run out of chunks and hold; use a faster provider, or a smaller chunk_reserve"
+            )
+            self.set_condition(Condition(DEGRADED, TOO_SLOW, text))
 
 
 PARAMETERS = VlaPolicy.PARAMETERS

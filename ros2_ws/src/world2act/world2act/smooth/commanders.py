@@ -5,25 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from world2act_core.chunks import ChunkSampler
+from world2act_core.chunks import ChunkError, ChunkSampler
 from world2act_core.contract import Contract
 from world2act_core.limits import ActionLimits
-from world2act_core.motion import (
-    TABLETOP_RESPONSE,
-    ChunkReference,
-    Lookahead,
-    MotionDelayEstimator,
-    PoseHistory,
-)
+from world2act_core.motion import NO_BLEND, TABLETOP_RESPONSE, Blend, SmoothMotion
 from world2act_core.pose import apply_action
 from world2act_core.types import ActionChunk, ArmTarget, EefPose
-
-INITIAL_DELAY_S = 0.1
-"""Assumed between command and motion until it has been measured."""
 
 
 class Commander(Protocol):
     """Called every period: first `push` if a chunk has come, then `command`."""
+
+    refused: int
+    """Chunks that were not taken."""
 
     def push(self, chunk: ActionChunk) -> None:
         """A chunk has come."""
@@ -43,6 +37,7 @@ class SteppedCommander:
     """One target per step of the chunk, taken at the measured pose, the newest chunk at once: nothing in between."""
 
     lookahead_s = 0.0
+    refused = 0
 
     def __init__(self, contract: Contract) -> None:
         self._chunks = ChunkSampler(contract)
@@ -73,44 +68,40 @@ class SteppedCommander:
 
 
 class SmoothCommander:
-    """Samples a `ChunkReference` every period, ahead of the clock by the delay that it measures."""
+    """`SmoothMotion`, and the last target again when it has nothing to say."""
 
-    def __init__(self, contract: Contract, period_s: float, blend_s: float) -> None:
-        self._reference = ChunkReference(contract, blend_s, TABLETOP_RESPONSE)
-        self._poses = PoseHistory()
-        self._delay = MotionDelayEstimator(period_s, INITIAL_DELAY_S)
-        self._lookahead = Lookahead(INITIAL_DELAY_S)
-        self._period_s = period_s
+    def __init__(self, contract: Contract, period_s: float, blend: Blend) -> None:
+        self._motion = SmoothMotion(contract, period_s, blend, TABLETOP_RESPONSE)
         self._target: ArmTarget | None = None
+        self.refused = 0
 
     @property
     def lookahead_s(self) -> float:
         """How far ahead of the clock the commands are."""
-        return self._lookahead.value_s
+        return self._motion.lookahead_s
 
     def push(self, chunk: ActionChunk) -> None:
         """A chunk has come."""
-        seen = self._poses.at(chunk.start_time_s)
-        if seen is not None:
-            self._reference.push(chunk, seen)
+        try:
+            self.refused += not self._motion.push(chunk)
+        except ChunkError:
+            self.refused += 1
 
     def command(self, time_s: float, measured: EefPose) -> tuple[ArmTarget, bool]:
         """The reference, looked ahead; the last one again when there is none."""
-        if self._target is None:
-            self._target = ArmTarget(measured, -1.0)
-        self._poses.add(time_s, measured)
-        self._delay.add(self._target.pose.position, measured.position)
-        ahead_s = self._lookahead.step(self._delay.value_s, self._period_s)
-        reference = self._reference.sample(time_s + ahead_s)
+        self._motion.measure(time_s, measured)
+        reference = self._motion.step(time_s)
         if reference is not None:
             self._target = ArmTarget(reference.pose, reference.gripper)
+        elif self._target is None:
+            self._target = ArmTarget(measured, -1.0)
         return self._target, reference is None
 
 
-def commanders(period_s: float, blend_s: float) -> dict[str, Callable[[Contract], Commander]]:
+def commanders(period_s: float, blend: Blend) -> dict[str, Callable[[Contract], Commander]]:
     """Name -> how to make it. The last two differ in the seam alone."""
     return {
         "stepped": SteppedCommander,
-        "switched": lambda contract: SmoothCommander(contract, period_s, 0.0),
-        "blended": lambda contract: SmoothCommander(contract, period_s, blend_s),
+        "switched": lambda contract: SmoothCommander(contract, period_s, NO_BLEND),
+        "blended": lambda contract: SmoothCommander(contract, period_s, blend),
     }

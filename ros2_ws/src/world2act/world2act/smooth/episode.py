@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ from world2act_sim.servo import SERVO_HZ, CartesianServo
 from world2act_sim.world import TabletopWorld
 
 NS = 1_000_000_000
+RESERVE_S = 0.2
+"""As vla_policy's `chunk_reserve` by default."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Trace:
     """What was commanded and measured, one row per period: positions [n, 3] m, quaternions [n, 4] (x, y, z, w).
 
     arrivals: rows at which a chunk came; holds: periods in which nothing covered the time, after the first chunk.
+    refused: chunks that were not taken; lookahead_s: at the end.
     """
 
     period_s: float
@@ -48,6 +50,7 @@ class Trace:
     measured_quaternion: NDArray[np.float64]
     arrivals: tuple[int, ...]
     holds: int
+    refused: int
     success: bool
     ending: str
     lookahead_s: float
@@ -67,11 +70,14 @@ class EmulatedEpisode:
         self._judge = EpisodeJudge(world, self._task.skills)
         self._sequencer = SkillSequencer(self._task.skills)
         step_ns = round(NS * contract.step_s)
-        self._schedule = InferenceSchedule(False, contract.execute_steps * step_ns, step_ns)
+        self._schedule = InferenceSchedule(
+            False, contract.execute_steps * step_ns, step_ns, contract.chunk_length * step_ns, round(NS * RESERVE_S)
+        )
+        self._schedule.expect_delay(round(NS * (timing.delay_s + timing.jitter_s)))
         self._every = round(SERVO_HZ / contract.observation_hz)
         self._delays = timing.delays(request.seed)
         self._coming: tuple[int, ActionChunk] | None = None
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: list[tuple[NDArray[np.float64], ...]] = []
         self._arrivals: list[int] = []
         self._holds = 0
 
@@ -90,10 +96,10 @@ class EmulatedEpisode:
             self._rows.append(_row(target.pose, measured))
             self._servo.step(target)
             tick += 1
-        columns = [np.stack(column) for column in zip(*self._rows)]
+        told, told_turned, was, was_turned = (np.stack(column) for column in zip(*self._rows))
         return Trace(
-            1.0 / SERVO_HZ, *columns, tuple(self._arrivals), self._holds, self._judge.success(), status,
-            self._commander.lookahead_s,
+            1.0 / SERVO_HZ, told, told_turned, was, was_turned, tuple(self._arrivals), self._holds,
+            self._commander.refused, self._judge.success(), status, self._commander.lookahead_s,
         )  # fmt: skip
 
     def _ask(self) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
+from world2act_core.motion.blend import Blend
 from world2act_core.motion.fade import Fade, State
 from world2act_core.motion.rotations import angular_acceleration, left_jacobian, unwrapped
 from world2act_core.motion.waypoints import Waypoints
@@ -41,22 +42,22 @@ class Curve:
         rate = np.linalg.solve(left_jacobian(turns[0]), waypoints.velocity[3:])
         first = np.concatenate([waypoints.velocity[:3], rate])
         points = np.concatenate([waypoints.positions, turns], axis=1)
-        times = start_s + step_s * np.arange(len(points))
+        # From the chunk's start: seconds since 1970 would leave a tenth of a microsecond of resolution in the solution.
+        times = step_s * np.arange(len(points))
+        self._start_s = start_s
         self._spline = CubicSpline(times, points, bc_type=((1, first), (2, np.zeros(6))))
         self._fade: Fade | None = None
 
     @classmethod
     def joined(
-        cls, start_s: float, step_s: float, waypoints: Waypoints, motion: Motion, seam_s: float, blend_s: float
+        cls, start_s: float, step_s: float, waypoints: Waypoints, motion: Motion, seam_s: float, blend: Blend
     ) -> Curve:
-        """The curve that is exactly in `motion` at `seam_s` and on the chunk's own spline `blend_s` later."""
-        chart = Rotation.from_quat(motion.pose.quaternion)
-        curve = cls(start_s, step_s, waypoints, chart)
-        if blend_s > 0:
-            # At the chart's origin the rotation vector's derivatives are angular velocity and acceleration.
-            old = State(np.concatenate([motion.pose.position, np.zeros(3)]), motion.velocity, motion.acceleration)
-            new = curve._state(seam_s)
-            curve._fade = Fade(seam_s, blend_s, State(*(before - after for before, after in zip(old, new))))
+        """The curve that is exactly in `motion` at `seam_s` and, when the blend is over, on the chunk's own spline."""
+        curve = cls(start_s, step_s, waypoints, chart=Rotation.from_quat(motion.pose.quaternion))
+        # At the chart's origin the rotation vector's derivatives are angular velocity and acceleration.
+        old = State(np.concatenate([motion.pose.position, np.zeros(3)]), motion.velocity, motion.acceleration)
+        new = curve._state(seam_s)
+        curve._fade = blend.fade(seam_s, State(*(before - after for before, after in zip(old, new))))
         return curve
 
     def blending(self, time_s: float) -> bool:
@@ -78,7 +79,7 @@ class Curve:
         return Motion(pose, velocity, np.concatenate([state.acceleration[:3], turning]))
 
     def _state(self, time_s: float) -> State:
-        own = State(*(self._spline(time_s, order) for order in range(3)))
+        own = State(*(self._spline(time_s - self._start_s, order) for order in range(3)))
         if self._fade is None:
             return own
         return State(*(mine + rest for mine, rest in zip(own, self._fade.at(time_s))))

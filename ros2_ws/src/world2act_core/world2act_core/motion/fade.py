@@ -54,3 +54,13 @@ class Fade:
             (c1 + u * (2.0 * c2 + u * (3.0 * c3 + u * (4.0 * c4 + u * 5.0 * c5)))) / scale,
             (2.0 * c2 + u * (6.0 * c3 + u * (12.0 * c4 + u * 20.0 * c5))) / scale**2,
         )
+
+
+def gentle_duration(value: Vector, rate: Vector, acceleration: float) -> float:
+    """How long a fade of a difference with `value` and `rate` must take to add at most `acceleration` (norms).
+
+    The difference's own acceleration is there anyway and does not count; see the bound in `Fade`.
+    """
+    far, fast = 5.78 * float(np.linalg.norm(value)), 3.95 * float(np.linalg.norm(rate))
+    # far / B^2 + fast / B = acceleration, solved for B.
+    return float((fast + np.sqrt(fast**2 + 4.0 * acceleration * far)) / (2.0 * acceleration))

@@ -21,7 +21,8 @@ class MotionDelayEstimator:
     Feed it once per control period. Every `every` periods, the last `window_s` seconds are compared; the delay is where
     the correlation over all coordinates together is largest, between samples by a parabola. It counts when the arm
     moved by `least_motion` at all (root mean square velocity, units of the position per s) and the correlation is at
-    least MINIMUM_CORRELATION. What is believed is the median of the last ten such estimates, in [0, high_s].
+    least MINIMUM_CORRELATION; a delay of `high_s` or more is not found. What is believed is the median of the last ten
+    such estimates. Positions that are measured less often than once per period count as later than they were.
     """
 
     def __init__(
@@ -73,16 +74,18 @@ class MotionDelayEstimator:
         still = min(float(np.sqrt(np.mean(np.sum(rate**2, axis=1)))) for rate in (told, moved)) < self._least_motion
         scores = np.full(self._lags + 1, np.nan) if still else self._scores(told, moved)
         self.correlation = float(scores.max())
-        if self.correlation >= MINIMUM_CORRELATION:
+        # At the longest delay that is looked for the correlation may still be rising: that is no maximum.
+        if self.correlation >= MINIMUM_CORRELATION and int(np.argmax(scores)) < self._lags:
             self._estimates.add(_peak(scores) * self._period_s)
 
     def _scores(self, told: Vector, moved: Vector) -> Vector:
         """Correlation of what moved with what was told, per lag in periods; the same stretch of `moved` for all."""
         late = moved[self._lags :]
-        count = len(late)
-        windows = [told[self._lags - lag : self._lags - lag + count] for lag in range(self._lags + 1)]
-        norm = float(np.linalg.norm(late))
-        return np.array([float(np.sum(early * late)) / max(np.linalg.norm(early) * norm, 1e-12) for early in windows])
+        scores = np.empty(self._lags + 1)
+        for lag in range(self._lags + 1):
+            early = told[self._lags - lag : len(told) - lag]
+            scores[lag] = np.sum(early * late) / max(float(np.linalg.norm(early) * np.linalg.norm(late)), 1e-12)
+        return scores
 
 
 def _peak(scores: Vector) -> float:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from world2act_core.chunks import check_chunk, row_at
 from world2act_core.contract import Contract
+from world2act_core.motion.blend import DEFAULT_BLEND, Blend
 from world2act_core.motion.curve import Curve, Motion
 from world2act_core.motion.moving_pose import MovingPose
-from world2act_core.motion.response import GoalResponse
+from world2act_core.motion.response import DISPLACEMENTS, GoalResponse
 from world2act_core.motion.waypoints import DeltaReader, Waypoints
 from world2act_core.types import ActionChunk, EefPose
 
@@ -37,16 +38,32 @@ class Reference:
     blended: bool
 
 
+STILL = 0.02
+"""m/s and rad/s below which an arm counts as standing still when a picture of it is taken."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Accepted:
-    """A chunk, where it takes the arm and where the arm was seen at its start."""
+    """A chunk, where it takes the arm, where the arm was seen at its start, and how much later it is executed."""
 
     chunk: ActionChunk
     waypoints: Waypoints
-    seen: EefPose
+    seen: MovingPose
+    shift_s: float = 0.0
+
+    @property
+    def start_s(self) -> float:
+        return self.chunk.start_time_s + self.shift_s
+
+    @property
+    def end_s(self) -> float:
+        return self.chunk.end_time_s + self.shift_s
+
+    def row(self, time_s: float) -> int:
+        return row_at(self.chunk, time_s - self.shift_s)
 
     def covers(self, time_s: float) -> bool:
-        return 0 <= row_at(self.chunk, time_s) < len(self.chunk.actions)
+        return 0 <= self.row(time_s) < len(self.chunk.actions)
 
 
 class ChunkReference:
@@ -54,40 +71,43 @@ class ChunkReference:
 
     A chunk starts at its observation, was made while the one before it was executed and arrives late. What was sampled
     until then is done. From the last sampled instant on the new chunk is followed, plus a difference that begins with
-    the position, velocity and acceleration of what was executed and fades within `blend_s` (see `Fade`): the longer
-    `blend_s`, the gentler the seam and the later the new chunk is obeyed. 0: no blending, the reference jumps.
+    the position, velocity and acceleration of what was executed and fades to nothing (see `Blend`).
 
     The reference begins at rest: where the arm was seen at the first chunk's start, or where `rest` said it is. When
-    nothing covers a time, it ends, and the next chunk begins at rest where it ended or where `rest` says.
+    nothing covers a time, it ends, and the next chunk begins at rest where it ended or where `rest` says. An arm that
+    stood still when the picture was taken, and still does, has missed nothing of its chunk: the chunk is then executed
+    from its first row on, as much later as it is late. Otherwise the rows that are already over are skipped.
     """
 
-    def __init__(self, contract: Contract, blend_s: float = 0.3, response: GoalResponse | None = None) -> None:
-        """response: see `GoalResponse`; None: deltas are displacements.
+    def __init__(
+        self, contract: Contract, blend: Blend = DEFAULT_BLEND, response: GoalResponse = DISPLACEMENTS
+    ) -> None:
+        """response: how far an action takes the arm; by default, deltas are displacements.
 
-        Raises ContractError when the contract's actions are not an end effector's deltas, ValueError for blend_s < 0.
+        Raises ContractError when the contract's actions are not an end effector's deltas.
         """
-        if not blend_s >= 0:
-            raise ValueError(f"blend_s must be 0 or more, got {blend_s}")
-        self.blend_s = blend_s
         self.dropped: dict[str, int] = {"out of order": 0, "repeated": 0, "late": 0}
         """Chunks that were not taken, by reason."""
         self._shape = (contract.chunk_length, contract.action_size)
-        self._reader = DeltaReader(contract, response or GoalResponse())
+        self._blend = blend
+        self._reader = DeltaReader(contract, response)
         self._current: tuple[_Accepted, Curve] | None = None
-        self._next: _Accepted | None = None
+        self._waiting: list[_Accepted] = []  # oldest first; more than one when the clocks of two machines differ
         self._sampled_s: float | None = None  # while there is a current chunk: when it was last asked for
         self._still: EefPose | None = None  # while there is none: where the arm stands
 
     def rest(self, pose: EefPose) -> None:
         """Forget every chunk: the arm stands still at `pose`, as commanded. Harmless to repeat while it holds."""
-        self._current = self._next = self._sampled_s = None
+        self._current = self._sampled_s = None
+        self._waiting = []
         self._still = pose
 
     def clear(self) -> None:
         """Forget every chunk: the arm holds from the last sampled instant on."""
         if self._current is not None and self._sampled_s is not None:
             self.rest(self._current[1].pose_and_velocity(self._sampled_s)[0])
-        self._current = self._next = self._sampled_s = None
+        self._current = self._sampled_s = None
+        self._waiting = []
 
     def push(self, chunk: ActionChunk, seen: MovingPose) -> bool:
         """Take a new chunk, made when the arm was `seen` (measured pose and velocity at the chunk's start).
@@ -103,18 +123,17 @@ class ChunkReference:
         if reason:
             self.dropped[reason] += 1
             return False
-        self._next = _Accepted(chunk, self._reader.waypoints(chunk, seen), seen.pose)
+        new = _Accepted(chunk, self._reader.waypoints(chunk, seen), seen)
+        self._waiting = [*self._waiting[-1:], new]
         return True
 
     def _refusal(self, chunk: ActionChunk) -> str:
-        newest = self._next or (self._current[0] if self._current is not None else None)
-        if newest is not None and chunk.start_time_s < newest.chunk.start_time_s:
-            return "out of order"
-        if newest is not None and (chunk.start_time_s, chunk.sequence) == (
-            newest.chunk.start_time_s,
-            newest.chunk.sequence,
-        ):
-            return "repeated"
+        known = [self._current[0]] if self._current is not None else []
+        for other in [item.chunk for item in (*known, *self._waiting)]:
+            if chunk.start_time_s < other.start_time_s:
+                return "out of order"
+            if (chunk.start_time_s, chunk.sequence) == (other.start_time_s, other.sequence):
+                return "repeated"
         if self._sampled_s is not None and row_at(chunk, self._sampled_s) >= len(chunk.actions):
             return "late"
         return ""
@@ -124,17 +143,19 @@ class ChunkReference:
 
         Whoever moves an arm that follows after a delay asks for `now + delay`.
         """
-        if self._next is not None and row_at(self._next.chunk, time_s) >= 0:
-            self._take(self._next, time_s)
+        begun = [new for new in self._waiting if new.row(time_s) >= 0]
+        if begun:
+            self._waiting = self._waiting[len(begun) :]
+            self._take(begun[-1], time_s)
         if self._current is None or not self._current[0].covers(time_s):
-            pending = self._next
+            waiting = self._waiting
             self.clear()
-            self._next = pending
+            self._waiting = waiting
             return None
         accepted, curve = self._current
         self._sampled_s = time_s
         pose, velocity = curve.pose_and_velocity(time_s)
-        row = row_at(accepted.chunk, time_s)
+        row = accepted.row(time_s)
         return Reference(
             pose=pose,
             linear_velocity=velocity[:3],
@@ -147,19 +168,19 @@ class ChunkReference:
         )
 
     def _take(self, new: _Accepted, time_s: float) -> None:
-        """Make the pending chunk the current one, if it has not ended yet."""
-        self._next = None
+        """Make a chunk that has begun the current one, if it has not ended yet."""
         if not new.covers(time_s):
             return
+        if self._current is None and np.abs(new.seen.velocity).max() < STILL:
+            new = replace(new, shift_s=time_s - new.chunk.start_time_s)
         seam_s, motion = self._executed(new, time_s)
-        chunk = new.chunk
-        self._current = new, Curve.joined(chunk.start_time_s, chunk.step_s, new.waypoints, motion, seam_s, self.blend_s)
-        self._still = None
+        curve = Curve.joined(new.start_s, new.chunk.step_s, new.waypoints, motion, seam_s, self._blend)
+        self._current, self._still = (new, curve), None
 
     def _executed(self, new: _Accepted, time_s: float) -> tuple[float, Motion]:
         """The seam's time and what is executed there: the present chunk's motion, or rest."""
         if self._current is None or self._sampled_s is None:
-            return time_s, Motion(self._still or new.seen, np.zeros(6), np.zeros(6))
+            return time_s, Motion(self._still or new.seen.pose, np.zeros(6), np.zeros(6))
         old, curve = self._current
-        seam_s = max(self._sampled_s, new.chunk.start_time_s)
-        return seam_s, curve.motion(min(seam_s, old.chunk.end_time_s))
+        seam_s = max(self._sampled_s, new.start_s)
+        return seam_s, curve.motion(min(seam_s, old.end_s))

@@ -44,5 +44,7 @@ class GoalResponse:
         return covered
 
 
+DISPLACEMENTS = GoalResponse()
+"""Deltas are what the arm covers."""
 TABLETOP_RESPONSE = GoalResponse(math.sqrt(200.0))
 """That of the simulated table's arm, whose controller has kp 200."""

@@ -10,10 +10,10 @@ from scipy.spatial.transform import Rotation
 
 Vector = NDArray[np.float64]
 
-LINEAR_JUMP = 0.03
-"""m/s from one period to the next that count as a jump: at 100 Hz an acceleration of 3 m/s^2 and more."""
-ANGULAR_JUMP = 0.3
-"""rad/s."""
+LINEAR_JUMP = 0.1
+"""m/s from one period to the next that count as a jump: at 100 Hz, an acceleration of 10 m/s^2."""
+ANGULAR_JUMP = 0.25
+"""rad/s; at 100 Hz, 25 rad/s^2."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def jerk(velocity: Vector, period_s: float) -> Vector:
 
 
 def smoothness(velocity: Vector, period_s: float, jump: float) -> Smoothness:
-    """Of a velocity [n, 3] that was sampled every `period_s`; `jump`: the threshold, per s. Raises ValueError: n < 3."""
+    """Of a velocity [n, 3] that was sampled every `period_s`; jump: the threshold, per s. ValueError when n < 3."""
     if len(velocity) < 3:
         raise ValueError(f"need at least 3 velocities to speak of jerk, got {len(velocity)}")
     changes = np.linalg.norm(np.diff(velocity, axis=0), axis=1)
