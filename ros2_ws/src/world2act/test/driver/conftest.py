@@ -138,7 +138,7 @@ def bench(
     ros: Any, shared_world: TabletopWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> Callable[..., Bench]:
     """Makes a bench for a profile; further arguments are parameters of sim_arm."""
-    monkeypatch.setattr(sim_arm, "TabletopWorld", lambda config: shared_world)
+    monkeypatch.setattr(sim_arm, "build_world", lambda config: shared_world)
 
     def make(profile: RobotProfile, **parameters: Any) -> Bench:
         path = tmp_path / "arm.yaml"
