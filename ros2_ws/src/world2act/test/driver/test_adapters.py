@@ -205,9 +205,3 @@ def test_a_gripper_action_without_its_package_says_what_to_do() -> None:
     profile = profile_with(INTERFACES["joint_trajectory"], gripper={**spec, "command": command})
     with pytest.raises(ConfigurationError, match="control_msgs.*What to do: install it"):
         open_driver(NodeWithoutRos(), profile, MODEL)
-
-
-def test_a_gripper_that_travels_with_joint_commands_is_refused() -> None:
-    spec = {**PROFILE.gripper.model_dump(mode="json"), "command": {"interface": "with_arm"}}
-    with pytest.raises(ConfigurationError, match="forward_position has no place for the gripper"):
-        open_driver(NodeWithoutRos(), profile_with(INTERFACES["forward_position"], gripper=spec), MODEL)
