@@ -19,8 +19,8 @@ Vector = NDArray[np.float64]
 SMOOTHING_S = 0.02
 """A streamed position is approached over this long, as drivers filter what they are sent."""
 JUMP_ACCELERATION = 2.0
-"""A position far away is approached with this many times the acceleration limit: a stream inside the limits, which comes
-with jitter, needs more than one of them."""
+"""A position far away is approached with this many times the acceleration limit: a stream inside the limits that comes
+with jitter needs more than once."""
 
 
 class Controller(ABC):
