@@ -18,6 +18,9 @@ Vector = NDArray[np.float64]
 
 SMOOTHING_S = 0.02
 """A streamed position is approached over this long, as drivers filter what they are sent."""
+JUMP_ACCELERATION = 2.0
+"""A position far away is approached with this many times the acceleration limit: a stream inside the limits that comes
+with jitter needs more than once."""
 
 
 class Controller(ABC):
@@ -58,8 +61,13 @@ class PositionController(Controller):
         if self._target is None:
             return
         target = np.clip(self._target, self.limits.position_low, self.limits.position_high)
-        wanted = (target - self.position) / max(self._due_s - now_s + period_s, period_s)
-        self.velocity = np.clip(wanted, -self.limits.velocity, self.limits.velocity)
+        way = target - self.position
+        acceleration = JUMP_ACCELERATION * self.limits.acceleration
+        # What can still be braked in time; the last stretch is shorter than a period's.
+        fastest = np.minimum(self.limits.velocity, np.sqrt(2.0 * acceleration * np.abs(way)))
+        wanted = np.clip(way / max(self._due_s - now_s + period_s, period_s), -fastest, fastest)
+        change = acceleration * period_s
+        self.velocity = self.velocity + np.clip(wanted - self.velocity, -change, change)
         self.position = self.position + self.velocity * period_s
 
 

@@ -136,9 +136,10 @@ def shared_world() -> Iterator[TabletopWorld]:
 @pytest.fixture
 def bench(
     ros: Any, shared_world: TabletopWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> Callable[..., Bench]:
+) -> Iterator[Callable[..., Bench]]:
     """Makes a bench for a profile; further arguments are parameters of sim_arm."""
-    monkeypatch.setattr(sim_arm, "TabletopWorld", lambda config: shared_world)
+    monkeypatch.setattr(sim_arm, "build_world", lambda config: shared_world)
+    started: list[ManagedNode] = []
 
     def make(profile: RobotProfile, **parameters: Any) -> Bench:
         path = tmp_path / "arm.yaml"
@@ -147,7 +148,7 @@ def bench(
         overrides = [Parameter(name, value=value) for name, value in given.items()]
         nodes = SimArm(context=ros.context, parameter_overrides=overrides), Commander(profile, ros.context)
         for node in nodes:
-            ros.add(node)
+            started.append(ros.add(node))
             node.trigger_configure()
             node.trigger_activate()
             assert node.active, node.condition
@@ -155,4 +156,6 @@ def bench(
         assert ros.until(lambda: bool(nodes[1].motions) and nodes[0].meters.age_s("command") < 1.0)
         return made
 
-    return make
+    yield make
+    for node in reversed(started):
+        node.trigger_shutdown()

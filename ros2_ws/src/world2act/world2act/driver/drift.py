@@ -17,8 +17,8 @@ CLOSE = 5e-4
 class DriftCorrection:
     """A slow velocity towards where the arm should be, added to the commanded one.
 
-    gain: velocity per error [1/s]; 0 switches it off. velocity, acceleration: limits [N]; the correction takes the shares
-    above of them. period_s: time between two calls.
+    gain: velocity per error [1/s]; 0 switches it off. velocity, acceleration: limits [N], of which the correction takes
+    the shares above. period_s: time between two calls.
     """
 
     def __init__(self, gain: float, velocity: Vector, acceleration: Vector, period_s: float) -> None:

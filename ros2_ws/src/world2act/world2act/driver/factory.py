@@ -15,7 +15,6 @@ from world2act.driver.gripper import GripperSender, position_gripper, trajectory
 from world2act.driver.gripper_action import ActionGripper
 from world2act.driver.joint_trajectory import JointTrajectoryAdapter
 from world2act.driver.twist import TwistAdapter
-from world2act.errors import ConfigurationError
 from world2act_core.robot import commands
 from world2act_core.robot.arm_model import ArmModel
 from world2act_core.robot.profile import RobotProfile
@@ -24,7 +23,7 @@ from world2act_core.robot.profile import RobotProfile
 def open_driver(node: Any, profile: RobotProfile, model: ArmModel) -> ArmDriver:
     """The driver of a profile, publishing through `node` (a ManagedNode: silent unless active, freed on cleanup).
 
-    Raises ConfigurationError when the profile's gripper cannot be commanded from here.
+    Raises ConfigurationError when the package of the gripper's interface is missing.
     """
     adapter = make_adapter(profile, model)
     gripper = _gripper(node, profile)
@@ -56,10 +55,4 @@ def _gripper(node: Any, profile: RobotProfile) -> GripperSender | None:
         return position_gripper(spec, node.publisher(Float64MultiArray, command.topic, topics.reliable(1)))
     if isinstance(command, commands.GripperActionCommand):
         return ActionGripper(spec, node, command.topic)
-    if profile.command.interface != "arm_command":
-        raise ConfigurationError(
-            f"robot profile {profile.name}: gripper.command is with_arm, but {profile.command.interface} has no place "
-            f"for the gripper",
-            "use with_arm with interface arm_command only, or give the gripper a topic or an action of its own",
-        )
-    return None
+    return None  # with_arm, which a profile only allows for ArmCommand

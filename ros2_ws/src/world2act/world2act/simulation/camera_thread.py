@@ -10,6 +10,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
+from world2act.simulation.world_setup import world_not_built
 from world2act_sim.render import CameraRenderer
 from world2act_sim.world import CAMERAS, TabletopWorld
 
@@ -37,12 +38,12 @@ class CameraThread:
         self._thread = threading.Thread(target=self._run, name="cameras", daemon=True)
 
     def start(self) -> None:
-        """Begin, and wait for the first picture. Raises what rendering raised."""
+        """Begin, and wait for the first picture. Raises ConfigurationError when there is none."""
         self._thread.start()
         if not self._ready.wait(START_S):
-            raise TimeoutError(f"the first picture took more than {START_S:g} s")
+            self._error = TimeoutError(f"the first picture took more than {START_S:g} s")
         if self._error is not None:
-            raise self._error
+            raise world_not_built(self._world.config.robot, self._error) from self._error
 
     def end(self) -> None:
         """End the thread and free the renderer."""

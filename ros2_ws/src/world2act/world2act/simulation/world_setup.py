@@ -5,6 +5,7 @@ from __future__ import annotations
 from world2act.errors import ConfigurationError
 from world2act.parameters import Parameter, ParameterValues
 from world2act_sim.fixtures import FIXTURES, FixtureName
+from world2act_sim.world import TabletopWorld, WorldConfig
 
 ROBOT = Parameter("robot", "Panda", "The arm, by robosuite's name")
 IMAGE_SIZE = Parameter("image_size", 128, "Side of the square pictures", "px", 16, 1024)
@@ -23,6 +24,14 @@ def wanted_fixtures(values: ParameterValues) -> tuple[FixtureName, ...]:
             f"parameter fixtures names {unknown[0]!r}", f"use some of: {', '.join(FIXTURES)}, separated by a space"
         )
     return tuple(name for name in FIXTURES if name in asked)
+
+
+def build_world(config: WorldConfig) -> TabletopWorld:
+    """The world; ConfigurationError when it cannot be built."""
+    try:
+        return TabletopWorld(config)
+    except Exception as error:  # whatever robosuite and MuJoCo raise
+        raise world_not_built(config.robot, error) from error
 
 
 def world_not_built(robot: str, error: Exception) -> ConfigurationError:
