@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -82,9 +83,6 @@ def test_monitor_says_how_the_graph_is(graph: Supervisor) -> None:
     assert done.returncode == (0 if seen["well"] else 1)
     lines = subprocess.run([*WORLD2ACT, "monitor", "--once"], capture_output=True, text=True, timeout=60).stdout
     assert "node: vla_policy active" in lines and "arm: holds: no skill is active" in lines
-    # A screen needs a terminal.
-    piped = subprocess.run([*WORLD2ACT, "monitor"], capture_output=True, text=True, timeout=60)
-    assert piped.returncode == 1 and "--once" in piped.stderr
 
 
 def test_a_killed_policy_comes_back_and_the_graph_works_again(graph: Supervisor) -> None:
@@ -94,19 +92,20 @@ def test_a_killed_policy_comes_back_and_the_graph_works_again(graph: Supervisor)
     watch = GraphWatch(graph, hang_s=0.0, tell=lambda name, text: told.append(f"{name} {text}"))
 
     def until(condition) -> None:
-        for _ in range(1200):
-            if condition():
-                return
+        deadline = time.monotonic() + 120.0
+        while not condition():
+            assert time.monotonic() < deadline, told
             watch.tick()
-        raise AssertionError(told)
 
     until(lambda: bool(commands))
     graph._processes.node("vla_policy").process.kill()
-    until(lambda: commands[-1].hold_reason == "NODE_LOST: vla_policy was ended by signal 9")
     until(lambda: "vla_policy active" in told)
-    assert commands[-1].holding
+    # It would work again, and is asked to: the arm holds, and says why.
+    ignored = subprocess.Popen([*WORLD2ACT, "do", PICK], stdout=subprocess.DEVNULL)
+    until(lambda: commands[-1].hold_reason == "NODE_LOST: vla_policy was ended by signal 9")
+    ignored.send_signal(signal.SIGINT)
+    until(lambda: ignored.poll() is not None)
     clear = subprocess.Popen([*WORLD2ACT, "clear"], stdout=subprocess.PIPE, text=True)
     until(lambda: clear.poll() is not None)
     assert clear.returncode == 0 and clear.stdout is not None and "NODE_LOST is cleared" in clear.stdout.read()
-    until(lambda: commands[-1].hold_reason == "no skill is active")
     assert pick(graph).success

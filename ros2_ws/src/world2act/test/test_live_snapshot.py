@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from world2act.cli.monitor import Monitor
+from world2act.errors import GraphError
 from world2act.live.screen import screen
 from world2act.live.snapshot import (
     ArmView,
@@ -121,3 +123,8 @@ def test_a_plan_belongs_to_its_skill() -> None:
     assert task_view(Skill(active=False), plan).current is None
     # A plan of before says nothing about what is done now.
     assert task_view(Skill(active=True, plan_id=3, prompt="c", attempt=1), plan).skills == ("c",)
+
+
+def test_a_screen_needs_a_terminal() -> None:
+    with pytest.raises(GraphError, match="--once"):
+        Monitor().run()

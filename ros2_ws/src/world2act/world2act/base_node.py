@@ -74,9 +74,9 @@ class ManagedNode(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._report_timer = self.create_timer(self.values.number("health_period"), self.report, clock=self._steady)
         if not self.lockstep:
-            self._heartbeat = self.create_publisher(Header, topics.HEARTBEAT, topics.heartbeat())
+            self._alive_publisher = self.create_publisher(Header, topics.HEARTBEAT, topics.heartbeat())
             period_s = self.values.number("heartbeat_period")
-            self._heartbeat_timer = self.create_timer(period_s, self._beat, clock=self._steady)
+            self._alive_timer = self.create_timer(period_s, self._say_alive, clock=self._steady)
 
     def setup(self) -> None:
         """Hook: allocate and subscribe."""
@@ -153,10 +153,10 @@ class ManagedNode(LifecycleNode):
             self.refresh_condition()
         self._send_report()
 
-    def _beat(self) -> None:
+    def _say_alive(self) -> None:
         # From the executor, not from a thread: a node that is stuck in a callback must fall silent.
         if self.active:
-            self._heartbeat.publish(Header(stamp=wall_time(), frame_id=self.get_name()))
+            self._alive_publisher.publish(Header(stamp=wall_time(), frame_id=self.get_name()))
 
     def _send_report(self) -> None:
         name = self.get_fully_qualified_name()

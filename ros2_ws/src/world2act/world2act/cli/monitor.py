@@ -42,13 +42,13 @@ class Monitor:
 
     def run(self) -> int:
         """Returns the exit status."""
+        if not (self.once or self.json or Console().is_terminal):
+            raise GraphError("standard output is no terminal: use --once for plain lines, or --json")
         prepare_environment(check_domain(self.domain))
         with Session("world2act_monitor") as session:
             watcher = GraphWatcher(session, domain_id())
             if self.once or self.json:
                 return self._look(session, watcher)
-            if not Console().is_terminal:
-                raise GraphError("standard output is no terminal: use --once for plain lines, or --json")
             with Live(screen(watcher.snapshot()), screen=True, auto_refresh=False) as live:
                 while True:
                     session.wait(lambda: False, max(0.05, self.refresh))
