@@ -31,6 +31,14 @@ def chunk(actions: list[list[float]], names: list[str] = NAMES) -> ActionChunk:
     )
 
 
+def find(value: object, key: str) -> list:
+    """Everything below `key` anywhere in a JSON value."""
+    if isinstance(value, dict):
+        here = [value[key]] if key in value else []
+        return here + [hit for item in value.values() for hit in find(item, key)]
+    return [hit for item in value for hit in find(item, key)] if isinstance(value, list) else []
+
+
 def test_a_path_adds_the_deltas_up() -> None:
     message = chunk([[0.01, 0, 0, 0, 0, 0, 1], [0, 0, -0.02, 0, 0, 1.5, 1], [0.01, 0, 0, 0, 0, 0, 1]])
     path = chunk_path(message, START)
@@ -51,7 +59,16 @@ def test_the_layout_shows_what_is_streamed(tmp_path: Path) -> None:
         assert topic in text
     assert Foxglove(layout=tmp_path / "layout.json", cameras=("left",)).run() == 0
     written = (tmp_path / "layout.json").read_text()
-    assert "/camera/left" in written and "/camera/scene" not in written
+    assert "/camera/left" in written and "/camera/scene" not in written and "Urdf" not in written
+    robot = tmp_path / "robot.urdf"
+    with pytest.raises(GraphError, match=r"--urdf .*robot\.urdf: there is no such file"):
+        Foxglove(layout=tmp_path / "layout.json", urdf=robot).run()
+    robot.write_text("<robot name='r'/>")
+    assert Foxglove(layout=tmp_path / "layout.json", urdf=robot).run() == 0
+    (layer,) = [
+        layer for layer in find(json.loads((tmp_path / "layout.json").read_text()), "layers") if "robot" in layer
+    ]
+    assert layer["robot"]["filePath"] == str(robot) and layer["robot"]["jointStatesTopic"] == "/joint_states"
 
 
 def test_what_cannot_work_is_refused(tmp_path: Path) -> None:

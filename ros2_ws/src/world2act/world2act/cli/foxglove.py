@@ -28,6 +28,8 @@ class Foxglove:
     """Write the layout for Foxglove to this file and end."""
     cameras: tuple[str, ...] = ("scene", "wrist")
     """Cameras in the layout; the stream finds them by itself."""
+    urdf: Path | None = None
+    """The robot's URDF file, to be drawn by the layout in the measured pose (desktop application only)."""
     record: Path | None = None
     """Also write the stream to this MCAP file, which must not exist."""
     seconds: float = 0.0
@@ -59,7 +61,9 @@ class Foxglove:
         from world2act.live.foxglove_layout import make_layout
         from world2act_core.files import atomic_write_text
 
-        atomic_write_text(path, make_layout(self.cameras))
+        if self.urdf is not None and not self.urdf.is_file():
+            raise GraphError(f"--urdf {self.urdf}: there is no such file")
+        atomic_write_text(path, make_layout(self.cameras, self.urdf))
         Console().print(f'Wrote {path}: in Foxglove, open the layouts and choose "Import from file".')
         return 0
 

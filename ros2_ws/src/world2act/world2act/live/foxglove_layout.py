@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from foxglove import layouts as fl
 
 from world2act.conversions import BASE_FRAME
 
 
-def make_layout(cameras: Sequence[str]) -> str:
-    """JSON of a layout: 3D and cameras, plots of the policy, what is wrong, and the whole status."""
-    seeing = [fl.SplitItem(proportion=2, content=_scene())]
+def make_layout(cameras: Sequence[str], urdf: Path | None = None) -> str:
+    """JSON of a layout: 3D and cameras, plots of the policy, what is wrong, and the whole status.
+
+    urdf: the robot's model, drawn in the pose of /joint_states (Foxglove's desktop application reads the file).
+    """
+    seeing = [fl.SplitItem(proportion=2, content=_scene(urdf))]
     if cameras:
         pictures = [fl.SplitItem(content=_camera(name)) for name in cameras]
         seeing.append(fl.SplitItem(content=fl.SplitContainer(direction="column", items=pictures)))
@@ -32,14 +36,22 @@ def make_layout(cameras: Sequence[str]) -> str:
     return fl.Layout(content=content).to_json()
 
 
-def _scene() -> fl.ThreeDeePanel:
+def _scene(urdf: Path | None) -> fl.ThreeDeePanel:
     visible = fl.BaseRendererSceneUpdateTopicSettings(visible=True)
     camera = fl.ThreeDeeCameraState(distance=2.0, phi=60.0, perspective=True)
+    layers: dict[str, fl.BaseRendererCustomLayerSettings] = {
+        "grid": fl.BaseRendererGridLayerSettings(frame_id=BASE_FRAME)
+    }
+    if urdf is not None:
+        layers["robot"] = fl.BaseRendererUrdfLayerSettings(
+            source_type="filePath", file_path=str(urdf.absolute()), control_mode="jointStates",
+            joint_states_topic="/joint_states",
+        )  # fmt: skip
     return fl.ThreeDeePanel(
         title="Arm and chunk",
         config=fl.ThreeDeeConfig(
             fixed_frame=BASE_FRAME, follow_tf=BASE_FRAME, camera_state=camera, topics={"/chunk_path": visible},
-            layers={"grid": fl.BaseRendererGridLayerSettings(frame_id=BASE_FRAME)},
+            layers=layers,
         ),
     )  # fmt: skip
 
