@@ -25,7 +25,7 @@ def start_up(bundle: Path, folder: Path, domain: int) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def wait_for(process: subprocess.Popen[str], words: str, seconds: float = 90.0) -> str:
+def wait_for(process: subprocess.Popen[str], words: str, seconds: float = 180.0) -> str:
     """Read its output until `words` appear."""
     assert process.stdout is not None
     seen = ""
