@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,11 @@ def test_what_cannot_work_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.mcap").touch()
     with pytest.raises(GraphError, match=r"old\.mcap exists already"):
         Foxglove(record=tmp_path / "old.mcap").run()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(GraphError, match="Address already in use.*choose another --port"):
+            Foxglove(port=taken.getsockname()[1]).run()
 
 
 def test_which_addresses_stay_on_this_machine() -> None:

@@ -64,7 +64,7 @@ class Foxglove:
         if self.urdf is not None and not self.urdf.is_file():
             raise GraphError(f"--urdf {self.urdf}: there is no such file")
         atomic_write_text(path, make_layout(self.cameras, self.urdf))
-        Console().print(f'Wrote {path}: in Foxglove, open the layouts and choose "Import from file".')
+        Console().print(f'Wrote {path}: in Foxglove, open the layouts and choose "Import from file".', markup=False)
         return 0
 
     def _stream(self, console: Console) -> None:
@@ -77,7 +77,9 @@ class Foxglove:
         try:
             server = foxglove.start_server(name="world2act", host=self.host, port=self.port, context=context)
         except (RuntimeError, OSError) as error:
-            raise GraphError(f"cannot listen on {self.host}:{self.port}: {error}; choose another --port") from error
+            raise GraphError(
+                f"cannot listen on {self.host}:{self.port}: {error}; choose another --port or --host"
+            ) from error
         try:
             with Session("world2act_foxglove") as session:
                 console.print(f"Open ws://{self.host}:{server.port} in Foxglove (Ctrl-C ends)", highlight=False)
