@@ -11,11 +11,14 @@ import pytest
 
 from training.cli import COMMANDS
 from world2act import topics
+from world2act.cli.clear import Clear
 from world2act.cli.demo import EPISODES, Demo
 from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
+from world2act.cli.foxglove import Foxglove
 from world2act.cli.main import Command
+from world2act.cli.monitor import Monitor
 from world2act.cli.recordings import Recordings
 from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
@@ -28,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs/reference"
 INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
 SUBCOMMANDS = {
-    "up": Up, "do": Do, "reset": Reset, "set": Set, "demo": Demo, "evaluate": Evaluate, "recordings": Recordings,
-    "replay": Replay, "doctor": Doctor,
+    "up": Up, "do": Do, "reset": Reset, "set": Set, "monitor": Monitor, "foxglove": Foxglove, "clear": Clear,
+    "demo": Demo, "evaluate": Evaluate, "recordings": Recordings, "replay": Replay, "doctor": Doctor,
 }  # fmt: skip
 POSITIONAL = {
     "up": {"graph"}, "do": {"instruction"}, "set": {"node", "parameter", "value"}, "recordings": {"path"},

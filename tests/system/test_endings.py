@@ -1,4 +1,4 @@
-"""Ctrl-C, anywhere, leaves nothing: no process, no shared memory."""
+"""Ctrl-C or SIGTERM, anywhere, leaves nothing: no process, no shared memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def start_up(bundle: Path, folder: Path, domain: int) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def wait_for(process: subprocess.Popen[str], words: str, seconds: float = 90.0) -> str:
+def wait_for(process: subprocess.Popen[str], words: str, seconds: float = 180.0) -> str:
     """Read its output until `words` appear."""
     assert process.stdout is not None
     seen = ""
@@ -45,9 +45,10 @@ def wait_for(process: subprocess.Popen[str], words: str, seconds: float = 90.0) 
         ("sim_bridge      configuring", signal.SIGINT, 130),
         ("Up on domain", signal.SIGINT, 130),
         ("sim_bridge      starting", signal.SIGTERM, 130),
+        ("Up on domain", signal.SIGTERM, 130),
         ("Up on domain", signal.SIGKILL, -signal.SIGKILL),
     ],
-    ids=["bring-up", "running", "terminated", "killed"],
+    ids=["bring-up", "running", "terminated while starting", "terminated", "killed"],
 )
 def test_nothing_is_left(bundle: Path, tmp_path: Path, moment: str, number: signal.Signals, status: int) -> None:
     before = {path.name for path in dead_segments()}

@@ -19,6 +19,8 @@ from world2act.client import GraphClient
 from world2act.errors import GraphError
 from world2act.supervision.back_off import RestartLimits
 from world2act.supervision.graph_watch import GraphWatch
+from world2act.supervision.holding import ArmHold
+from world2act.supervision.node_lost import NodeLost
 from world2act.supervision.session import Session
 from world2act.supervision.supervisor import Supervisor
 from world2act_interfaces.msg import ArmCommand, NodeHealth
@@ -32,9 +34,8 @@ class Person:
     def __init__(self, supervisor: Supervisor, hang_s: float = 0.0, on_death: str = "restart") -> None:
         self.supervisor = supervisor
         self.told: list[str] = []
-        self.watch = GraphWatch(
-            supervisor, on_death, QUICK, hang_s, lambda name, text: self.told.append(f"{name} {text}")
-        )
+        self.react: Callable[[str], None] = lambda told: None
+        self.watch = GraphWatch(supervisor, on_death, QUICK, hang_s, self._tell)
         self.session = Session("person")
         self.commands: list[ArmCommand] = []
         self.faults: dict[str, NodeHealth] = {}
@@ -42,6 +43,10 @@ class Person:
         node.create_subscription(ArmCommand, topics.ARM_COMMAND, self.commands.append, topics.reliable(1))
         node.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
         assert self.until(lambda: bool(self.commands))
+
+    def _tell(self, name: str, text: str) -> None:
+        self.told.append(f"{name} {text}")
+        self.react(self.told[-1])
 
     def _on_health(self, message: NodeHealth) -> None:
         self.faults[message.node.rsplit("/", 1)[-1]] = message
@@ -103,10 +108,10 @@ def test_a_killed_node_comes_back_and_the_arm_holds_until_cleared(up) -> None:
     person = up("recorder", "vla_policy", "arm_commander")
     old = person.process("vla_policy")
     os.kill(old, signal.SIGKILL)
-    assert person.until(lambda: person.commands[-1].holding)
-    assert person.commands[-1].hold_reason == "NODE_LOST: vla_policy was ended by signal 9"
     assert person.until(lambda: "vla_policy active" in person.told), person.told
     assert person.process("vla_policy") != old
+    assert person.until(lambda: person.commands[-1].holding)
+    assert person.commands[-1].hold_reason == "NODE_LOST: vla_policy was ended by signal 9"
     assert person.until(lambda: person.fault("supervisor") == "NODE_LOST")
     assert "world2act clear" in person.faults["supervisor"].message
     # It is back, and still nothing moves.
@@ -128,6 +133,39 @@ def test_a_killed_node_comes_back_and_the_arm_holds_until_cleared(up) -> None:
     assert person.until(lambda: not person.commands[-1].holding)
     (again,) = person.clear()
     assert again.ok and again.fault == ""
+
+
+def test_a_second_loss_holds_while_the_first_is_still_being_repaired(up) -> None:
+    person = up("recorder", "vla_policy", "arm_commander")
+
+    def kill_the_policy_too(told: str) -> None:
+        if told == "recorder starting":
+            os.kill(person.process("vla_policy"), signal.SIGKILL)
+        if told == "recorder active":
+            held_by.append(person.supervisor.node_lost.condition.name)
+
+    held_by: list[str] = []
+    person.react = kill_the_policy_too
+    os.kill(person.process("recorder"), signal.SIGKILL)
+    assert person.until(lambda: "vla_policy active" in person.told), person.told
+    assert held_by == ["NODE_LOST"], "the arm needs no recorder, but the policy was gone before it was back"
+
+
+def test_nothing_is_cleared_before_everybody_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(new_domain()))
+    with Session("supervisor") as session:
+        lost, client = NodeLost(session, ArmHold(session)), GraphClient(session)
+        lost.latch("vla_policy was ended by signal 9")
+        lost.missing.add("vla_policy")
+        (answer,) = client.clear_faults()
+        assert not answer.ok and answer.message.startswith("not back yet: vla_policy")
+        assert lost.latched
+        lost.missing.clear()
+        (answer,) = client.clear_faults()
+        assert answer.ok and answer.fault == "NODE_LOST" and not lost.latched
+        # Here is no arm_commander that could be told, so the fault comes back by itself.
+        lost.release()
+        assert "the arm still holds: arm_commander's set_hold is not there" in lost.condition.message
 
 
 def test_a_hanging_node_is_killed_and_one_that_cannot_come_back_is_given_up(up, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ setup(
     python_requires=">=3.11",
     # The ROS message packages come from ROS itself or from the locked requirements at the root: PyPI's names differ.
     install_requires=["numpy", "opencv-python-headless", "psutil", "rich", "tyro"],
-    extras_require={"cameras": ["av"], "demo": ["av", "matplotlib"]},
+    extras_require={"cameras": ["av"], "demo": ["av", "matplotlib"], "foxglove": ["foxglove-sdk"]},
     data_files=[
         ("share/ament_index/resource_index/packages", ["resource/world2act"]),
         ("share/world2act", ["package.xml"]),

@@ -28,8 +28,8 @@ class Watch(PeerWatch):
 def test_the_silent_one_is_named_within_its_time_and_comes_back() -> None:
     watch = Watch()
     assert watch.go(1.0, "policy", "camera") == ()
-    assert watch.go(0.12, "camera") == ()
-    assert watch.go(0.01, "camera") == ("policy",)
+    assert watch.go(0.11, "camera") == ()
+    assert watch.go(0.02, "camera") == ("policy",)
     assert watch.age_s("policy") == pytest.approx(0.13)
     assert watch.go(0.13) == ("policy", "camera")
     assert watch.go(0.01, "policy") == ("camera",)

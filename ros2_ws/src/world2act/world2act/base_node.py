@@ -35,9 +35,9 @@ COMMON_PARAMETERS = (
     Parameter(
         "heartbeat_period",
         0.05,
-        "Time between two signs of life on heartbeat while the node is active; none in lockstep",
+        "Time between two signs of life on heartbeat while the node is active; 0: none, as in lockstep",
         "s",
-        0.01,
+        0.0,
         10.0,
     ),
     Parameter("health_period", 1.0, "Time between two reports on /diagnostics and node_health", "s", 0.05, 60.0),
@@ -73,10 +73,10 @@ class ManagedNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, topics.reliable())
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._report_timer = self.create_timer(self.values.number("health_period"), self.report, clock=self._steady)
-        if not self.lockstep:
-            self._signs_of_life = self.create_publisher(Header, topics.HEARTBEAT, topics.heartbeat())
-            period_s = self.values.number("heartbeat_period")
-            self._sign_of_life_timer = self.create_timer(period_s, self._beat, clock=self._steady)
+        beat_s = 0.0 if self.lockstep else self.values.number("heartbeat_period")
+        if beat_s > 0.0:
+            self._alive_publisher = self.create_publisher(Header, topics.HEARTBEAT, topics.heartbeat())
+            self._alive_timer = self.create_timer(beat_s, self._say_alive, clock=self._steady)
 
     def setup(self) -> None:
         """Hook: allocate and subscribe."""
@@ -153,10 +153,10 @@ class ManagedNode(LifecycleNode):
             self.refresh_condition()
         self._send_report()
 
-    def _beat(self) -> None:
+    def _say_alive(self) -> None:
         # From the executor, not from a thread: a node that is stuck in a callback must fall silent.
         if self.active:
-            self._signs_of_life.publish(Header(stamp=wall_time(), frame_id=self.get_name()))
+            self._alive_publisher.publish(Header(stamp=wall_time(), frame_id=self.get_name()))
 
     def _send_report(self) -> None:
         name = self.get_fully_qualified_name()

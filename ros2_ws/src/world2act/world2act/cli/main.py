@@ -14,6 +14,8 @@ from world2act.cli.demo import Demo
 from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
+from world2act.cli.foxglove import Foxglove
+from world2act.cli.monitor import Monitor
 from world2act.cli.recordings import Recordings
 from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
@@ -29,6 +31,8 @@ Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Reset, tyro.conf.subcommand("reset")]
     | Annotated[Set, tyro.conf.subcommand("set")]
+    | Annotated[Monitor, tyro.conf.subcommand("monitor")]
+    | Annotated[Foxglove, tyro.conf.subcommand("foxglove")]
     | Annotated[Clear, tyro.conf.subcommand("clear")]
     | Annotated[Recordings, tyro.conf.subcommand("recordings")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from world2act import topics
@@ -25,14 +25,6 @@ NOT_NEEDED = ("recorder",)
 Tell = Callable[[str, str], None]
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A node that is gone: its name, and how."""
-
-    name: str
-    how: str
-
-
 class GraphWatch:
     """Call `tick` for as long as the graph is wanted.
 
@@ -49,13 +41,13 @@ class GraphWatch:
         self._on_death = on_death
         self._limits = limits or RestartLimits()
         self._tell = tell
-        self._names = tuple(node.name for node in supervisor.graph.nodes)
-        self._back_off = {name: BackOff(self._limits) for name in self._names}
-        needed = [name for name in self._names if name not in NOT_NEEDED]
-        self._reports = PeerWatch(needed, hang_s) if hang_s else None
-        if self._reports is not None:
-            node = supervisor.session.node
-            node.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
+        names = tuple(node.name for node in supervisor.graph.nodes)
+        self._back_off = {name: BackOff(self._limits) for name in names}
+        self._lost: dict[str, str] = {}
+        """Nodes that are gone and not back yet: name -> how."""
+        self._reports = PeerWatch([name for name in names if name not in NOT_NEEDED], hang_s) if hang_s else None
+        node = supervisor.session.node
+        node.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
 
     def _on_health(self, message: NodeHealth) -> None:
         if self._reports is not None:
@@ -65,58 +57,68 @@ class GraphWatch:
         """Handle what has come in, then whoever is gone. Returns after TICK_S at most when all is well."""
         self._supervisor.session.spin(TICK_S)
         self._supervisor.node_lost.release()
-        losses = self._losses()
-        if not losses:
+        self._notice()
+        for name in list(self._lost):
+            self._restore(name)
+
+    def _notice(self) -> None:
+        """Find out who is gone; if the arm needs one of them it holds, also while another is being started again."""
+        new = {name: how for name, how in self._gone().items() if name not in self._lost}
+        if not new:
             return
         if self._on_death == "stop":
-            raise GraphError(losses[0].how)
-        needed = [loss for loss in losses if loss.name not in NOT_NEEDED]
-        if needed:
-            self._hold(needed)
-        for loss in losses:
-            self._restore(loss)
-        if self._reports is not None:
-            self._reports.restart()
-
-    def _losses(self) -> list[Loss]:
-        losses = [Loss(node.name, node.death_notice()) for node in self._supervisor.ended()]
-        dead = {loss.name for loss in losses}
-        silent = self._reports.lost() if self._reports is not None else ()
-        for name in silent:
-            if name not in dead and self._reports is not None:
-                losses.append(Loss(name, f"{name} has not reported for {self._reports.age_s(name):.1f} s: it hangs"))
-        return losses
-
-    def _hold(self, losses: list[Loss]) -> None:
+            raise GraphError(next(iter(new.values())))
+        self._lost.update(new)
+        needed = {name: how for name, how in new.items() if name not in NOT_NEEDED}
+        if not needed:
+            return
         fault = self._supervisor.node_lost
-        fault.latch("; ".join(_first_line(loss.how) for loss in losses))
-        if all(loss.name != COMMANDING for loss in losses):
+        fault.missing.update(needed)
+        fault.latch("; ".join(_first_line(how) for how in needed.values()))
+        if COMMANDING not in self._lost:
             problem = fault.hold()
             if problem:
                 self._tell(COMMANDING, f"could not be told to hold: {problem}")
 
-    def _restore(self, loss: Loss) -> None:
+    def _gone(self) -> dict[str, str]:
+        """Every node that is dead or hangs now: name -> how."""
+        gone = {node.name: node.death_notice() for node in self._supervisor.ended()}
+        if self._reports is None:
+            return gone
+        for name in self._reports.lost():
+            gone.setdefault(name, f"{name} has not reported for {self._reports.age_s(name):.1f} s: it hangs")
+        return gone
+
+    def _restore(self, name: str) -> None:
         """Start the node again until it is active. Raises GraphError when its limit of restarts is reached."""
-        fault, how = self._supervisor.node_lost, loss.how
-        fault.repairing = loss.name
+        how = self._lost[name]
         while True:
-            wait_s = self._back_off[loss.name].lost()
+            wait_s = self._back_off[name].lost()
             if wait_s is None:
                 raise GraphError(
-                    f"gave up: {loss.name} was lost more than {self._limits.restarts} times within "
+                    f"gave up: {name} was lost more than {self._limits.restarts} times within "
                     f"{self._limits.window_s:g} s. {how}"
                 )
-            self._tell(loss.name, f"{how}\nis started again in {wait_s:g} s")
-            self._supervisor.session.wait(lambda: False, wait_s)
+            self._tell(name, f"{how}\nis started again in {wait_s:g} s")
+            self._pause(wait_s)
             try:
-                self._bring_back(loss.name)
+                self._bring_back(name)
                 break
             except GraphError as error:
                 how = str(error)
-        fault.repairing = ""
+        del self._lost[name]
+        self._supervisor.node_lost.missing.discard(name)
+        if self._reports is not None:
+            self._reports.seen(name)
+
+    def _pause(self, seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            self._supervisor.session.spin(min(TICK_S, seconds))
+            self._notice()
 
     def _bring_back(self, name: str) -> None:
-        self._supervisor.restart(name, self._tell)
+        self._supervisor.restart(name, self._tell, self._notice)
         # A new commander knows nothing of what happened: it must not move before somebody says so.
         if name == COMMANDING:
             problem = self._supervisor.node_lost.hold()

@@ -25,8 +25,8 @@ class NodeLost:
         self._reasons: list[str] = []
         self._release_wanted = False
         self.condition = Condition()
-        self.repairing = ""
-        """Name of the node that is being started again; while there is one, the fault cannot be cleared."""
+        self.missing: set[str] = set()
+        """Needed nodes that are not back yet; while there is one, the fault cannot be cleared."""
         node = session.node
         self._health = node.create_publisher(NodeHealth, topics.NODE_HEALTH, topics.reliable())
         self._diagnostics = node.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, topics.reliable())
@@ -40,6 +40,7 @@ class NodeLost:
 
     def latch(self, reason: str) -> None:
         """Name the fault; a further loss is added to what is latched already."""
+        self._release_wanted = False
         if reason not in self._reasons:
             self._reasons.append(reason)
         text = f"{self._reason}. The arm holds until the fault is cleared: `world2act clear`"
@@ -61,9 +62,11 @@ class NodeLost:
 
     def _on_clear(self, _: ClearFault.Request, response: ClearFault.Response) -> ClearFault.Response:
         response.fault = self.condition.name
-        response.ok = not self.repairing
-        if self.repairing:
-            response.message = f"{self.repairing} is not back yet: wait until it is active, then clear again"
+        response.ok = not self.missing
+        if self.missing:
+            response.message = (
+                f"not back yet: {', '.join(sorted(self.missing))}; wait until it is active, then clear again"
+            )
         elif self.latched:
             self._reasons.clear()
             self.condition = Condition()

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from world2act.errors import GraphError
 from world2act.graph import GraphSpec, NodeSpec
 
 _PR_SET_PDEATHSIG = 1
@@ -20,6 +21,10 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 STAGES = ((signal.SIGINT, 6.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
 """How a process is asked to end: signal, and how long it may take [s]. The first lets the arm hold before it goes."""
+
+
+KILL_S = 10.0
+"""A process that is still there so long after SIGKILL is stuck in the kernel."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +100,18 @@ class ProcessGroup:
         return [node for node in self.nodes if not node.alive]
 
     def restart(self, name: str) -> RunningNode:
-        """Kill what is left of a node, whatever state it is in, and start it again; its log is continued."""
+        """Kill what is left of a node, whatever state it is in, and start it again; its log is continued.
+
+        Raises GraphError when the kernel does not end the old process (a driver that hangs).
+        """
         old = self.node(name)
         _kill_group(old)
-        old.process.wait()
+        try:
+            old.process.wait(timeout=KILL_S)
+        except subprocess.TimeoutExpired as error:
+            raise GraphError(
+                f"{name} (process {old.process.pid}) cannot be killed: a device driver hangs; restart the machine"
+            ) from error
         new = self._start(old.spec)
         self.nodes[self.nodes.index(old)] = new
         return new

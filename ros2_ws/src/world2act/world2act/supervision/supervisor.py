@@ -96,12 +96,18 @@ class Supervisor:
         self._bring.run(progress, self.check)
         self._up = True
 
-    def restart(self, name: str, progress: Progress = lambda name, state: None) -> None:
-        """Start one node again, whatever is left of it, and bring it to active. Raises GraphError when that fails."""
+    def restart(
+        self, name: str, progress: Progress = lambda name, state: None, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Start one node again, whatever is left of it, and bring it to active; `meanwhile` is called again and again.
+
+        Raises GraphError when that fails.
+        """
         node = self._processes.restart(name)
         remove_dead_segments()
 
         def check() -> None:
+            meanwhile()
             if not node.alive:
                 raise GraphError(node.death_notice())
 
