@@ -63,6 +63,9 @@ def call_problems(node: ast.Call) -> Iterator[str]:
         yield f"{name}: {CALLS[name]}"
     if name == "torch.load" and "weights_only" not in given:
         yield "torch.load without weights_only=True"
+    for item in node.args:
+        if isinstance(item, ast.Tuple) and len(item.elts) == 2 and getattr(item.elts[0], "value", None) == "":
+            yield f"{name}: an address without a host listens to everybody"
     for keyword, value in KEYWORDS.items():
         argument = given.get(keyword)
         if isinstance(argument, ast.Constant) and argument.value is value:
@@ -87,6 +90,7 @@ def test_there_is_nothing_unsafe(folder: str) -> None:
         "import pickle", "from joblib import load", "eval(text)", "exec(text)", "os.system(text)", "yaml.load(f)",
         "yaml.load(f, Loader=yaml.SafeLoader)", "torch.load(f)", "torch.load(f, weights_only=False)",
         "np.load(f, allow_pickle=True)", "subprocess.run(text, shell=True)", "serve('0.0.0.0')",
+        "HTTPServer(('', 80), Handler)",
         "AutoModel.from_pretrained(name, trust_remote_code=True)",
     ],
 )  # fmt: skip

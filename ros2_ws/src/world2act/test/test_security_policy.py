@@ -7,15 +7,18 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from world2act import topics
 from world2act.cli.security import Security
 from world2act.errors import ConfigurationError, GraphError
-from world2act.graph import NODE_NAMES, graph_environment
+from world2act.graph import DEFAULT_LLM_BASE_URL, NODE_NAMES, graph_environment
 from world2act.security.access import DRIVER, OBSERVER, OPERATOR, DriverTopics, graph_access
-from world2act.security.policy import enclave_environment, policy_xml
+from world2act.security.enclave import enclave_environment
+from world2act.security.policy import policy_xml
+from world2act_core.tabletop import tabletop_contract
 
 TABLE = graph_access(DriverTopics(images=("camera/scene/image_raw",)))
 POLICY = ElementTree.fromstring(policy_xml(TABLE))
@@ -80,19 +83,25 @@ def test_a_driver_of_its_own_topics_gets_those() -> None:
 
 
 def test_a_process_enters_its_enclave_only_when_security_is_on() -> None:
+    code = "import sys, world2act.security.enclave; sys.exit('rclpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0, (
+        "graph.py is plain data, without ROS"
+    )
     assert enclave_environment("vla_policy", {}) == {}
     on = {"ROS_SECURITY_ENABLE": "true"}
     assert enclave_environment("vla_policy", on) == {"ROS_SECURITY_ENCLAVE_OVERRIDE": "/world2act/vla_policy"}
     assert enclave_environment("vla_policy", {**on, "ROS_SECURITY_ENCLAVE_OVERRIDE": "/mine"}) == {}
 
 
+def test_without_a_word_from_anybody_only_this_machine_is_asked() -> None:
+    assert graph_environment(base={})["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
+    assert urlsplit(DEFAULT_LLM_BASE_URL).hostname == "localhost"
+
+
 def test_what_cannot_be_written_or_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="there is no bundle folder"):
         Security("policies", out=tmp_path, bundle=tmp_path / "none").run()
-    (tmp_path / "contract.yaml").write_text("")
     (tmp_path / "file").touch()
-    from world2act_core.tabletop import tabletop_contract
-
     tabletop_contract().to_yaml(tmp_path / "contract.yaml")
     with pytest.raises(GraphError, match=r"--out .*file"):
         Security("policies", out=tmp_path / "file", bundle=tmp_path).run()

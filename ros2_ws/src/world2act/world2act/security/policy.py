@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 
 from world2act.security.access import Access
+from world2act.security.enclave import enclave
 
 POLICY_VERSION = "0.2.0"
-ENCLAVES = "/world2act"
 _RULES = (
     ("topics", "topic", (("publish", "publishes"), ("subscribe", "subscribes"))),
     ("services", "service", (("reply", "serves"), ("request", "calls"))),
     ("actions", "action", (("execute", "executes"), ("call", "sends_goals"))),
 )
 """Group of rules, element of one rule, and (attribute, field of Access) of each."""
-
-
-def enclave(name: str) -> str:
-    """Path of the enclave of a node or role."""
-    return f"{ENCLAVES}/{name}"
-
-
-def enclave_environment(name: str, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Environment variables that put one process into its enclave; none unless security is switched on in `base`.
-
-    A person who has chosen enclaves otherwise keeps them.
-    """
-    variable = "ROS_SECURITY_ENCLAVE_OVERRIDE"
-    if base.get("ROS_SECURITY_ENABLE") != "true" or variable in base:
-        return {}
-    return {variable: enclave(name)}
 
 
 def policy_xml(table: Mapping[str, Access]) -> str:
