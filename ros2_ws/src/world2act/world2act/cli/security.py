@@ -42,6 +42,8 @@ class Security:
         except (StorageError, OSError) as error:
             raise GraphError(f"--out {self.out}: {error}") from error
         console = Console()
-        console.print(f"{path}: {len(graph_access(driver))} enclaves. What to do with it:", markup=False)
+        console.print(
+            f"{path}: {len(graph_access(driver))} enclaves. What to do with it:", markup=False, soft_wrap=True
+        )
         console.print(f"  ros2 security generate_artifacts -k KEYSTORE -p {path}", markup=False, soft_wrap=True)
         return 0
