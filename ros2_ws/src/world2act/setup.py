@@ -16,7 +16,7 @@ setup(
     maintainer="World2Act maintainers",
     maintainer_email="world2act@maintainers.example",
     packages=find_packages(exclude=["test"]),
-    package_data={"world2act": ["py.typed", "data/*.xml"]},
+    package_data={"world2act": ["py.typed", "data/*.xml", "data/gazebo/*"]},
     python_requires=">=3.11",
     # The ROS message packages come from ROS itself or from the locked requirements at the root: PyPI's names differ.
     install_requires=["numpy", "opencv-python-headless", "psutil", "rich", "tyro"],

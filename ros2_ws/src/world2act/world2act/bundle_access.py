@@ -7,7 +7,7 @@ from pathlib import Path
 from world2act.errors import ConfigurationError
 from world2act.parameters import Parameter
 from world2act_core.contract import Contract, ContractError
-from world2act_core.manifest import MANIFEST_NAME, BundleError, read_manifest
+from world2act_core.manifest import CONTRACT_NAME, MANIFEST_NAME, BundleError, read_manifest, verify_files
 from world2act_core.monitor_config import MONITOR_NAME, MonitorConfig, read_bundle_monitor
 
 BUNDLE_PARAMETER = Parameter(
@@ -16,20 +16,23 @@ BUNDLE_PARAMETER = Parameter(
 
 
 def read_contract(bundle: str) -> Contract:
-    """The contract of the bundle in folder `bundle`.
+    """The contract of the bundle in folder `bundle`, read only if it has the checksum that the manifest declares.
 
-    Raises ConfigurationError when the folder or its contract.yaml is missing or cannot be understood.
+    A folder without a manifest has no checksums to compare with: vla_policy, which needs one, refuses it. Raises
+    ConfigurationError when the folder or its contract.yaml is missing, was changed or cannot be understood.
     """
     folder = Path(bundle)
-    path = folder / "contract.yaml"
+    path = folder / CONTRACT_NAME
     if not folder.is_dir():
         raise ConfigurationError(
             f"there is no bundle folder {folder.absolute()}",
             "give parameter 'bundle' the path of an exported bundle, or export one with `python -m training export`",
         )
     try:
+        if (folder / MANIFEST_NAME).exists():
+            verify_files(folder, {CONTRACT_NAME: read_manifest(folder).files[CONTRACT_NAME]}, folder)
         return Contract.from_yaml(path)
-    except (OSError, ContractError) as error:
+    except (OSError, ContractError, BundleError) as error:
         raise ConfigurationError(
             f"the bundle {folder} has no usable contract: {error}",
             "export the bundle again with `python -m training export`",

@@ -44,9 +44,15 @@ def test_metrics_are_added_without_touching_the_files(make_bundle: MakeBundle) -
     assert load_bundle(folder).manifest.metrics["pick"]["seen"] == metric
 
 
-@pytest.mark.parametrize("name", ["policy.onnx", "contract.yaml", "card.md", "../text-encoder/model.onnx"])
-def test_one_changed_byte_is_found_before_anything_is_loaded(make_bundle: MakeBundle, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["policy.onnx", "contract.yaml", "card.md"]
+    + [f"../text-encoder/{name}" for name in ("model.onnx", "tokenizer.json", "config.yaml")],
+)
+def test_one_changed_byte_of_any_file_is_found_before_anything_is_loaded(make_bundle: MakeBundle, name: str) -> None:
     folder = make_bundle()
+    files = read_manifest(folder).files, read_manifest(folder).text_encoder.sha256
+    assert Path(name).name in {*files[0], *files[1]} and len(files[0]) + len(files[1]) == 6, "a file is not tried here"
     expected = sha256_file(folder / name)
     data = bytearray((folder / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -55,6 +61,17 @@ def test_one_changed_byte_is_found_before_anything_is_loaded(make_bundle: MakeBu
         load_bundle(folder)
     message = str(caught.value)
     assert Path(name).name in message and expected in message and sha256_file(folder / name) in message
+
+
+@pytest.mark.parametrize("name", ["policy.onnx.data", "weights/part.bin", "../text-encoder/extra.bin"])
+def test_a_file_that_nobody_vouches_for_is_refused(make_bundle: MakeBundle, name: str) -> None:
+    folder = make_bundle()
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"weights")
+    with pytest.raises(BundleError, match=rf"{Path(name).name} is not in the manifest.*take it out"):
+        load_bundle(folder)
+    (folder / name).rename(folder / ".hidden")
+    assert load_bundle(folder).manifest.files, "hidden files are nobody's business"
 
 
 def test_missing_files_are_named(make_bundle: MakeBundle, tmp_path: Path) -> None:

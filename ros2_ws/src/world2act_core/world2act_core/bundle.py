@@ -1,4 +1,4 @@
-"""Opening a bundle: nothing of it is used before every file has its declared checksum."""
+"""Opening a bundle: nothing of it is used before every file in it has its declared checksum."""
 
 from __future__ import annotations
 
@@ -11,10 +11,18 @@ from world2act_core.contract import Contract, ContractError
 from world2act_core.engine import OnnxEngine, ProviderName
 from world2act_core.files import sha256_file
 from world2act_core.imagined import CodeBook, ImaginedCodesError, read_code_book
-from world2act_core.manifest import CONTRACT_NAME, MANIFEST_NAME, BundleError, Manifest, read_manifest
+from world2act_core.manifest import (
+    CONTRACT_NAME,
+    MANIFEST_NAME,
+    BundleError,
+    Manifest,
+    file_names,
+    read_manifest,
+    verify_files,
+)
 from world2act_core.manifest import SplitMetric as SplitMetric
 from world2act_core.manifest import write_manifest as write_manifest
-from world2act_core.monitor_config import MonitorConfig, monitor_of
+from world2act_core.monitor_config import MONITOR_NAME, MonitorConfig, monitor_of
 from world2act_core.text_encoder import TextEncoder
 
 
@@ -97,9 +105,9 @@ class Bundle:
 def load_bundle(path: str | Path, expected: Contract | None = None, expected_name: str = "this robot") -> Bundle:
     """Open and verify the bundle in folder `path`.
 
-    expected: the contract of the robot or world it is for. Raises BundleError (missing or changed file, unreadable
-    manifest, contract or monitor, monitor of other weights) or ContractMismatch (the bundle was made for another robot,
-    other cameras, ...).
+    expected: the contract of the robot or world it is for. Raises BundleError (missing, changed or undeclared file,
+    unreadable manifest, contract or monitor, monitor of other weights) or ContractMismatch (the bundle was made for
+    another robot, other cameras, ...).
     """
     root = Path(path)
     manifest = read_manifest(root)
@@ -133,13 +141,13 @@ def _residual_contract(root: Path, manifest: Manifest, contract: Contract) -> Co
 
 
 def _verify(folder: Path, expected: Mapping[str, str], bundle: Path) -> None:
-    for name, digest in expected.items():
-        file = folder / name
-        if not file.is_file():
-            raise BundleError(f"bundle {bundle}: {file} is missing; copy the bundle again")
-        actual = sha256_file(file)
-        if actual != digest:
-            raise BundleError(
-                f"bundle {bundle}: {file} was changed or damaged: expected sha256 {digest}, found {actual}; "
-                f"copy the bundle again, or export it again if the change was meant"
-            )
+    """That the folder holds exactly these files, each with its checksum."""
+    verify_files(folder, expected, bundle)
+    # A graph may name further files to read its weights from: one that nobody vouches for must not be there.
+    known = {MANIFEST_NAME, MONITOR_NAME, *expected}  # a monitor that is not declared has an error of its own
+    undeclared = [name for name in file_names(folder) if name not in known]
+    if undeclared:
+        raise BundleError(
+            f"bundle {bundle}: {folder / undeclared[0]} is not in the manifest, so nothing says that it belongs there; "
+            f"take it out, or export the bundle again if it does"
+        )

@@ -171,9 +171,27 @@ def write_manifest(
 
 def checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of every file under `folder` that is not hidden, by relative path, sorted."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    names = [path.relative_to(folder) for path in files]
-    return {name.as_posix(): sha256_file(folder / name) for name in names if not _hidden(name)}
+    return {name: sha256_file(folder / name) for name in file_names(folder)}
+
+
+def file_names(folder: Path) -> list[str]:
+    """Relative path of every file under `folder` that is not hidden, sorted."""
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return [name.as_posix() for name in files if not _hidden(name)]
+
+
+def verify_files(folder: Path, expected: Mapping[str, str], bundle: Path) -> None:
+    """That every file of `expected` is in `folder` and has its SHA-256; BundleError naming the first that is not."""
+    for name, digest in expected.items():
+        file = folder / name
+        if not file.is_file():
+            raise BundleError(f"bundle {bundle}: {file} is missing; copy the bundle again")
+        actual = sha256_file(file)
+        if actual != digest:
+            raise BundleError(
+                f"bundle {bundle}: {file} was changed or damaged: expected sha256 {digest}, found {actual}; "
+                f"copy the bundle again, or export it again if the change was meant"
+            )
 
 
 def _hidden(name: Path) -> bool:
