@@ -22,6 +22,7 @@ from world2act.cli.monitor import Monitor
 from world2act.cli.recordings import Recordings
 from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
+from world2act.cli.security import Security
 from world2act.cli.set import Set
 from world2act.cli.up import Up
 from world2act.parameter_docs import parameters_page
@@ -32,11 +33,12 @@ REFERENCE = ROOT / "docs/reference"
 INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
 SUBCOMMANDS = {
     "up": Up, "do": Do, "reset": Reset, "set": Set, "monitor": Monitor, "foxglove": Foxglove, "clear": Clear,
-    "demo": Demo, "evaluate": Evaluate, "recordings": Recordings, "replay": Replay, "doctor": Doctor,
+    "demo": Demo, "evaluate": Evaluate, "recordings": Recordings, "replay": Replay,
+    "security": Security, "doctor": Doctor,
 }  # fmt: skip
 POSITIONAL = {
     "up": {"graph"}, "do": {"instruction"}, "set": {"node", "parameter", "value"}, "recordings": {"path"},
-    "replay": {"file"},
+    "replay": {"file"}, "security": {"what"},
 }  # fmt: skip
 
 

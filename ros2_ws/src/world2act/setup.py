@@ -5,7 +5,8 @@ from glob import glob
 from setuptools import find_packages, setup
 
 NODES = (
-    "camera_ingest", "vla_policy", "skill_planner", "arm_commander", "joint_commander", "recorder", "sim_bridge", "sim_arm"
+    "camera_ingest", "vla_policy", "skill_planner", "arm_commander", "joint_commander", "recorder", "sim_bridge",
+    "sim_arm",
 )  # fmt: skip
 
 setup(

@@ -14,13 +14,14 @@ import pytest
 from world2act import topics
 from world2act.cli.security import Security
 from world2act.errors import ConfigurationError, GraphError
-from world2act.graph import DEFAULT_LLM_BASE_URL, NODE_NAMES, graph_environment
+from world2act.graph import DEFAULT_LLM_BASE_URL, GraphOptions, build_graph, graph_environment
 from world2act.security.access import DRIVER, OBSERVER, OPERATOR, DriverTopics, graph_access
 from world2act.security.enclave import enclave_environment
 from world2act.security.policy import policy_xml
 from world2act_core.tabletop import tabletop_contract
 
-TABLE = graph_access(DriverTopics(images=("camera/scene/image_raw",)))
+GRAPH = build_graph("sim", GraphOptions(record="runs/recordings"))
+TABLE = graph_access(GRAPH, DriverTopics(images=("camera/scene/image_raw",)))
 POLICY = ElementTree.fromstring(policy_xml(TABLE))
 ALLOWED = {  # of sros2's schema: element, its children, its attributes
     "topics": ("topic", {"publish", "subscribe"}),
@@ -49,7 +50,7 @@ def test_the_form_is_that_of_sros2() -> None:
 
 
 def test_every_node_and_role_has_an_enclave() -> None:
-    assert set(TABLE) == {*NODE_NAMES, DRIVER, OPERATOR, OBSERVER}
+    assert set(TABLE) == {*(node.name for node in GRAPH.nodes), DRIVER, OPERATOR, OBSERVER}
 
 
 def test_only_the_arm_commander_may_command_the_arm() -> None:
@@ -77,7 +78,7 @@ def test_an_operator_may_hold_the_arm_but_not_move_it() -> None:
 
 def test_a_driver_of_its_own_topics_gets_those() -> None:
     trajectory = "/joint_trajectory_controller/joint_trajectory"
-    table = graph_access(DriverTopics(images=(), states=("joint_states",), commands=(trajectory,)))
+    table = graph_access(GRAPH, DriverTopics(images=(), states=("joint_states",), commands=(trajectory,)))
     assert trajectory in table["arm_commander"].publishes and "arm_command" not in table["arm_commander"].publishes
     assert trajectory in table[DRIVER].subscribes
 

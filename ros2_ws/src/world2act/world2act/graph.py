@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from world2act.cameras.profile_parameters import camera_parameters
+from world2act.security.enclave import enclave_environment
 from world2act_core.contract import Contract, ContractError
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.profile import RobotProfile
@@ -26,6 +27,8 @@ DEFAULT_SIM_PROFILE = "sim_panda"
 NODE_NAMES = ("sim_bridge", "sim_arm", "camera_ingest", "vla_policy", "arm_commander", "recorder", "skill_planner")
 EXECUTABLES = (*NODE_NAMES[:5], "joint_commander", *NODE_NAMES[5:])
 """Of package `world2act`; each node's name is its executable's but for joint_commander, an arm_commander too."""
+UNWATCHED: Mapping[str, float] = {"heartbeat_period": 0.0}
+"""For nodes whose signs of life nobody waits for."""
 MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out by itself.
 
 
@@ -71,8 +74,9 @@ class GraphSpec:
 class GraphOptions:
     """What people choose when they start a graph.
 
-    robot: robosuite's name of the arm (sim). profile: robot profile, a name or a path; "": the arm takes Cartesian targets
-    (lockstep always does). speed: share of the arm's speed, (0, 1]; reduced: "first", "always" or "never". provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
+    robot: robosuite's name of the arm (sim). profile: robot profile, a name or a path; "": the arm takes Cartesian
+    targets (lockstep always does). speed: share of the arm's speed, (0, 1]; reduced: "first", "always" or "never".
+    provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
     planner: "grammar", or "llm" with the llm_* parameters of skill_planner. monitor: "auto", "off", "warn" or "retry".
     residual: "on" or "off" at the start; imagined_codes: file that the alignment score compares with, "" for the
     bundle's own. record: folder that the recorder writes episodes to; "": no recorder.
@@ -143,10 +147,13 @@ def _policy_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
 
 
 def recorder_spec(options: GraphOptions) -> NodeSpec:
-    """The recorder, as part of a graph or beside one that runs already."""
-    return NodeSpec(
-        "recorder", "recorder", {"bundle": options.bundle, "lockstep": options.lockstep, "folder": options.record}
-    )
+    """The recorder, as part of a graph or beside one that runs already. Raises ProfileError."""
+    parameters: dict[str, ParameterValue] = {
+        "bundle": options.bundle, "lockstep": options.lockstep, "folder": options.record, **UNWATCHED
+    }  # fmt: skip
+    if options.profile and not options.lockstep:
+        parameters["robot_profile"] = find_profile(options.profile).to_text()
+    return NodeSpec("recorder", "recorder", parameters)
 
 
 def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
@@ -166,13 +173,14 @@ def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
         # Last, so that an instruction is accepted only when everything that carries it out is there.
         NodeSpec("skill_planner", "skill_planner", {**bundle, **_planner_parameters(options)}),
     ]
-    return GraphSpec(kind, tuple(nodes), graph_environment())
+    secured = (replace(node, environment={**node.environment, **enclave_environment(node.name)}) for node in nodes)
+    return GraphSpec(kind, tuple(secured), graph_environment())
 
 
 def _simulator(options: GraphOptions, profile: RobotProfile | None, common: dict[str, ParameterValue]) -> NodeSpec:
     """The world behind Cartesian targets, or behind the interfaces of the profile's driver."""
     world: dict[str, ParameterValue] = {
-        **common, "robot": options.robot, "render": options.render, "seed": options.seed
+        **common, "robot": options.robot, "render": options.render, "seed": options.seed, **UNWATCHED
     }  # fmt: skip
     rendering = {"MUJOCO_GL": os.environ.get("MUJOCO_GL", "egl")}
     if profile is None:
@@ -192,8 +200,8 @@ def _camera_parameters(options: GraphOptions, profile: RobotProfile | None) -> d
 
 def _commander(options: GraphOptions, profile: RobotProfile | None, bundle: dict[str, ParameterValue]) -> NodeSpec:
     if profile is None:
-        return NodeSpec("arm_commander", "arm_commander", bundle)
+        return NodeSpec("arm_commander", "arm_commander", {**bundle, **UNWATCHED})
     arm: dict[str, ParameterValue] = {
-        "robot": options.profile, "speed": options.speed, "reduced": options.reduced
+        "robot": options.profile, "speed": options.speed, "reduced": options.reduced, **UNWATCHED
     }  # fmt: skip
     return NodeSpec("arm_commander", "joint_commander", {**bundle, **arm})

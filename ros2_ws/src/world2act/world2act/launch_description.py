@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from world2act.arm_choice import chosen_arm
 from world2act.graph import (
     DEFAULT_BUNDLE,
     DEFAULT_LLM_BASE_URL,
@@ -21,7 +22,12 @@ Arguments = Mapping[str, tuple[str, str]]
 ARGUMENTS = {
     "bundle": (DEFAULT_BUNDLE, "Folder of the policy bundle"),
     "lockstep": ("false", "One control step at a time (reproducible) instead of real time"),
-    "robot": ("Panda", "Arm of the simulator"),
+    "robot": ("", "Robot profile: a name or a file (real: needed; sim: sim_panda, or robosuite's name of another arm)"),
+    "speed": ("1.0", "Share of the arm's speed that is allowed, 0.01 to 1"),
+    "reduced": (
+        "first",
+        "When the hand keeps to the profile's reduced speed: first (run with a bundle), always, never",
+    ),
     "provider": ("cpu", "Engine: auto, cpu, cuda or tensorrt"),
     "residual": ("on", "Whether the bundle's residual corrects the policy at the start: on or off"),
     "imagined_codes": ("", "File of imagined codes for the alignment score; empty: the bundle's own"),
@@ -76,10 +82,14 @@ def _description(arguments: Arguments, actions: Callable[[dict[str, str]], list[
 
 
 def _graph_actions(kind: GraphKind, chosen: dict[str, str]) -> list[Any]:
+    arm = {"robot": "Panda", "profile": "", **chosen_arm(kind, chosen["robot"])}
     options = GraphOptions(
         bundle=chosen["bundle"],
         lockstep=_flag(chosen["lockstep"]),
-        robot=chosen["robot"],
+        robot=arm["robot"],
+        profile=arm["profile"],
+        speed=float(chosen["speed"]),
+        reduced=chosen["reduced"],
         provider=chosen["provider"],
         residual=chosen["residual"].lower(),
         imagined_codes=chosen["imagined_codes"],

@@ -19,6 +19,7 @@ from world2act.cli.monitor import Monitor
 from world2act.cli.recordings import Recordings
 from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
+from world2act.cli.security import Security
 from world2act.cli.set import Set
 from world2act.cli.up import Up
 from world2act.errors import ConfigurationError, GraphError
@@ -36,6 +37,7 @@ Command = (
     | Annotated[Clear, tyro.conf.subcommand("clear")]
     | Annotated[Recordings, tyro.conf.subcommand("recordings")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
+    | Annotated[Security, tyro.conf.subcommand("security")]
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 

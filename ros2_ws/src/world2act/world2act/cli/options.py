@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from world2act.errors import GraphError
-from world2act.graph import DEFAULT_SIM_PROFILE, MAX_DOMAIN_ID, GraphKind, GraphOptions
+from world2act.graph import MAX_DOMAIN_ID, GraphOptions
 from world2act_core.imagined import ImaginedCodesError, read_code_book
 from world2act_core.llm import LlmEndpoint, LlmError, require_openai
-from world2act_core.robot.find import find_profile, profile_names
-from world2act_core.robot.profile import ProfileError
 
 
 def check_domain(domain: int | None) -> int | None:
@@ -38,29 +36,6 @@ def check_codes(path: Path | None) -> str:
     except ImaginedCodesError as error:
         raise GraphError(f"--imagined-codes: {error}") from error
     return str(path.absolute())
-
-
-def chosen_arm(kind: GraphKind, robot: str) -> dict[str, str]:
-    """`robot` and `profile` of GraphOptions for what somebody typed after --robot. Raises GraphError."""
-    if kind == "sim" and not robot:
-        return {"profile": DEFAULT_SIM_PROFILE}
-    if kind == "sim" and robot not in profile_names() and robot.isalnum():
-        return {"robot": robot}
-    if not robot:
-        raise GraphError(
-            f"which arm? Give --robot NAME, one of {', '.join(profile_names())}, or the path of a profile of your own "
-            f"(docs/how-to/your-own-arm.md)"
-        )
-    try:
-        profile = find_profile(robot)
-    except ProfileError as error:
-        raise GraphError(str(error)) from error
-    # A profile of robosuite's arm can stand for it in the simulator too.
-    arm = profile.model.mjcf.removeprefix("robosuite:") if profile.model is not None else ""
-    names = {"panda": "Panda", "ur5e": "UR5e", "xarm7": "XArm7"}
-    if kind == "sim" and arm not in names:
-        raise GraphError(f"--robot {robot}: the simulator has no arm for this profile; it has {', '.join(names)}")
-    return {"profile": robot, "robot": names.get(arm, "Panda")}
 
 
 def check_llm(options: GraphOptions) -> None:

@@ -10,7 +10,8 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
-from world2act.cli.options import check_bundle, check_codes, check_domain, check_llm, chosen_arm
+from world2act.arm_choice import chosen_arm
+from world2act.cli.options import check_bundle, check_codes, check_domain, check_llm
 from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL, GraphOptions, build_graph
 from world2act.supervision.back_off import RestartLimits
@@ -39,7 +40,7 @@ class Up:
     speed: float = 1.0
     """Share of the arm's speed that is allowed."""
     reduced: Literal["first", "always", "never"] = "first"
-    """When the hand is limited to the profile's reduced speed (250 mm/s): the first run with a bundle, always, never."""
+    """When the hand keeps to the profile's reduced speed (250 mm/s): the first run with a bundle, always or never."""
     provider: Literal["auto", "cpu", "cuda", "tensorrt"] = "cpu"
     """What runs the network."""
     threads: int = 1

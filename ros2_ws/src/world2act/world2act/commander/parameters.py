@@ -14,7 +14,7 @@ JOINT_COMMANDER = (
         " or never",
         choices=("first", "always", "never"),
     ),
-    Parameter("blend", 0.3, "How long the seam between two chunks takes", "s", 0.0, 2.0),
+    Parameter("blend", 0.2, "Shortest time that the seam between two chunks takes; 0: it is a jump", "s", 0.0, 2.0),
     Parameter(
         "response",
         14.142,
@@ -28,6 +28,8 @@ JOINT_COMMANDER = (
     Parameter("stale_observation", 0.35, "Older observations are not acted on", "s", 0.05, 5.0),
     Parameter("stale_chunk", 0.9, "Older chunks are not executed", "s", 0.05, 10.0),
     Parameter("stale_state", 0.1, "Older joint states count as lost", "s", 0.01, 1.0),
+    Parameter("gripper_toggle", 0.1, "Shortest time between opening and closing the gripper", "s", 0.0, 10.0),
+    Parameter("tracking_error", 0.45, "A joint this far from where it was told to be is blocked", "rad", 0.01, 1.0),
     Parameter(
         "peers", ("camera_ingest", "vla_policy", "skill_planner"), "Nodes without whose sign of life the arm holds"
     ),

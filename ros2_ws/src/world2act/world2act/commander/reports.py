@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 from world2act.commander.holds import Holds
-from world2act.conversions import ns_to_stamp, seconds_to_ns
+from world2act.conversions import arm_target_to_message, ns_to_stamp, seconds_to_ns
 from world2act.health import DEGRADED, FAULT, Condition
+from world2act_core.commanding.profiled_arm import Step
 from world2act_core.safety import types as safety
-from world2act_interfaces.msg import SafetyFlag, SafetyStatus
+from world2act_core.types import ArmTarget, EefPose
+from world2act_interfaces.msg import ArmCommand, SafetyFlag, SafetyStatus
 
 
 def safety_status(
@@ -63,3 +65,17 @@ def hold_flags(holds: Holds, at_work: bool) -> tuple[safety.FlagReport, ...]:
             hold.name, safety.Level.ERROR, safety.Reaction.HOLD, True, latched, 1, time.time(), hold.message
         ),
     )
+
+
+def arm_command(step: Step, pose: EefPose, stamp_ns: int) -> ArmCommand:
+    """What the arm is told in this period as a Cartesian target; pose: of the end effector there."""
+    decision, point = step.decision, step.point
+    message = arm_target_to_message(ArmTarget(pose, decision.gripper), stamp_ns)
+    message.holding, message.hold_reason = bool(decision.hold_reason), decision.hold_reason
+    follows = point is not None and not decision.hold_reason
+    message.chunk_sequence = point.reference.chunk_sequence if point is not None and follows else -1
+    message.chunk_index = point.reference.index if point is not None and follows else -1
+    if point is not None and follows:
+        message.observation_stamp = ns_to_stamp(seconds_to_ns(point.observation_s))
+    message.limit_events = [event.name for event in decision.events]
+    return message

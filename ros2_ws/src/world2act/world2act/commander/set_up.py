@@ -22,7 +22,7 @@ from world2act_core.commanding.safety_settings import safety_settings
 from world2act_core.contract import Contract, ContractError
 from world2act_core.files import sha256_file
 from world2act_core.manifest import MANIFEST_NAME, BundleError, read_manifest
-from world2act_core.motion import GoalResponse
+from world2act_core.motion import Blend, GoalResponse
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.joint_reading import JointReader
 from world2act_core.robot.profile import ProfileError, RobotProfile
@@ -80,6 +80,8 @@ def set_up(values: ParameterValues, lockstep: bool) -> ArmSetUp:
             stale_observation_s=values.number("stale_observation"),
             stale_chunk_s=values.number("stale_chunk"),
             stale_state_s=values.number("stale_state"),
+            gripper_toggle_s=values.number("gripper_toggle"),
+            tracking_error_rad=values.number("tracking_error"),
         )
         safety = SafetyFilter(profile.limits, settings, path.model)
     except ValueError as error:
@@ -107,10 +109,10 @@ def _profile_and_path(values: ParameterValues, contract: Contract) -> tuple[Robo
         raise ConfigurationError(
             f"the bundle was made for the robot {contract.robot!r}, profile {profile.name} carries out bundles for "
             f"{', '.join(profile.contract_robots)}",
-            "use a bundle of this robot; if the arm moves in the same way, add its name to the profile's contract_robots",
+            "use a bundle of this robot; if the arm moves alike, add its name to the profile's contract_robots",
         )
     response = values.number("response")
-    settings = PathSettings(values.number("blend"), GoalResponse(response if response > 0 else math.inf))
+    settings = PathSettings(Blend(values.number("blend")), GoalResponse(response if response > 0 else math.inf))
     try:
         return profile, JointPath(contract, profile, settings)
     except (ProfileError, ContractError) as error:

@@ -29,7 +29,7 @@ from world2act_core.commanding.profiled_arm import Step
 from world2act_core.robot.joint_motion import is_at_rest
 from world2act_core.safety.filter import NOTHING_FRESH
 from world2act_core.safety.types import SafetyMode
-from world2act_interfaces.msg import ActionChunk, NodeHealth, Observation, SafetyStatus, Skill
+from world2act_interfaces.msg import ActionChunk, ArmCommand, NodeHealth, Observation, SafetyStatus, Skill
 from world2act_interfaces.srv import ClearFault, SetHold
 
 CHUNK_INVALID = "CHUNK_INVALID"
@@ -53,6 +53,11 @@ class JointCommander(ManagedNode):
         self.contract = self._set_up.contract
         self._arm = self._set_up.arm
         self._driver = open_driver(self, profile, self._arm.path.model)
+        # What a recording makes data of; an arm that takes Cartesian targets gets the same message as its command.
+        self._commands = (
+            None if profile.command.topic == topics.ARM_COMMAND
+            else self.publisher(ArmCommand, topics.ARM_COMMAND, topics.reliable(1))
+        )  # fmt: skip
         self._status = self.publisher(SafetyStatus, topics.SAFETY_STATUS, topics.reliable())
         self._poses = self.publisher(PoseStamped, topics.EEF_POSE, topics.reliable(5))
         self._subscribe()
@@ -125,7 +130,7 @@ class JointCommander(ManagedNode):
         left = [text for text in (result.message, self._holds.clear()) if text]
         response.ok, response.message = not left, "; ".join(left)
         # What was planned before belongs to the past.
-        self._arm.path.forget()
+        self._inputs.rested()
         self._report_safety()
         return response
 
@@ -211,6 +216,8 @@ class JointCommander(ManagedNode):
         step = self._arm.step(situation, period_s, self._inputs.observation_age_s(now_ns), expects_chunk)
         decision = step.decision
         self._driver.send(decision, decision.gripper, situation.position, now_ns)
+        if self._commands is not None:
+            self._commands.publish(reports.arm_command(step, self._arm.path.commanded_pose, now_ns))
         self.meters.tick("command")
         self.meters.latency("period error", abs(period_s - self._set_up.profile.period_s))
         self.meters.latency("command", time.monotonic() - began_s)

@@ -33,7 +33,10 @@ HEARTBEAT_S = 1.0
 LLM_UNUSED = "LLM_UNUSED"
 LOW_ALIGNMENT = "LOW_ALIGNMENT"
 
-FAULT_ERRORS = {"camera_ingest": "STALE_OBSERVATION", "vla_policy": "POLICY_UNAVAILABLE", "arm_commander": "ARM_FAULT"}
+FAULT_ERRORS = {
+    "camera_ingest": "STALE_OBSERVATION", "vla_policy": "POLICY_UNAVAILABLE", "arm_commander": "ARM_FAULT",
+    "supervisor": "ARM_FAULT",
+}  # fmt: skip
 """Node whose fault ends a goal -> the goal's error."""
 
 

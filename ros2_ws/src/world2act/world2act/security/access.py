@@ -9,7 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from world2act import topics
-from world2act.graph import NODE_NAMES
+from world2act.graph import GraphSpec, NodeSpec
+from world2act.recording.sources import graph_sources
+from world2act_core.robot.commands import GripperActionCommand, GripperInArmCommand
+from world2act_core.robot.profile import RobotProfile
 
 PARAMETER_SERVICES = (
     "describe_parameters",
@@ -52,49 +55,84 @@ class Access:
 
 @dataclass(frozen=True)
 class DriverTopics:
-    """What the arm's driver and the cameras exchange with the graph; the defaults are sim_bridge's."""
+    """What the arm's driver and the cameras exchange with the graph; commands and goals go to them."""
 
-    images: tuple[str, ...]
+    images: tuple[str, ...] = ()
     states: tuple[str, ...] = (topics.JOINT_STATES, topics.EEF_POSE)
     commands: tuple[str, ...] = (topics.ARM_COMMAND,)
+    goals: tuple[str, ...] = ()
+    e_stop: tuple[str, ...] = ()
 
 
-def graph_access(driver: DriverTopics) -> dict[str, Access]:
+def driver_topics(profile: RobotProfile | None, cameras: Iterable[str]) -> DriverTopics:
+    """Those of a robot profile; None: of an arm that takes Cartesian targets, as sim_bridge does."""
+    if profile is None:
+        return DriverTopics(images=tuple(topics.image_topic(camera) for camera in cameras))
+    gripper = profile.gripper.command
+    named = () if isinstance(gripper, GripperInArmCommand) else (gripper.topic,)
+    is_action = isinstance(gripper, GripperActionCommand)
+    ros = [camera for camera in profile.cameras if camera.kind in ("topic", "compressed_topic")]
+    infos = [camera.camera_info for camera in ros if camera.camera_info]
+    return DriverTopics(
+        images=(*(camera.source for camera in ros), *infos),
+        states=(profile.state.joint_states,),
+        commands=(profile.command.topic, *(() if is_action else named)),
+        goals=named if is_action else (),
+        e_stop=(profile.state.e_stop,) if profile.state.e_stop else (),
+    )
+
+
+def graph_access(graph: GraphSpec, driver: DriverTopics) -> dict[str, Access]:
     """Node, or role of a person's tools -> what it may use.
 
-    operator: `world2act up`, `do`, `reset`, `set`: reads everything, calls everything that is served. observer:
-    `monitor` and the like: reads everything. driver: the arm's driver and its cameras, in the place of sim_bridge.
+    operator: `world2act up`, `do`, `reset`, `set`, `clear`: reads everything, calls everything served. observer:
+    `monitor` and the like: reads everything. driver: the arm's driver and its cameras, in the place of the simulator.
     """
-    nodes = {name: _as_managed_node(access) for name, access in _own_work(driver).items()}
+    nodes = {node.name: _as_managed_node(_own_work(node, driver), node) for node in graph.nodes}
     published = {name for access in nodes.values() for name in access.publishes}
     observer = _as_node(Access(), COMMAND_LINE).also(subscribes=_seen_from_outside(published))
     calls = [
         *(f"/{node}/{service}" for node in nodes for service in ("change_state", "get_state", *PARAMETER_SERVICES)),
         *(service for access in nodes.values() for service in access.serves if not service.startswith("~/")),
+        topics.CLEAR_NODE_LOST,
     ]
     goals = [action for access in nodes.values() for action in access.executes]
+    supervision = {"publishes": (topics.NODE_HEALTH, topics.DIAGNOSTICS), "serves": (topics.CLEAR_NODE_LOST,)}
     return {
         **nodes,
         DRIVER: _as_node(_driver(driver), "~"),
-        OPERATOR: observer.also(calls=calls, sends_goals=goals),
+        OPERATOR: observer.also(calls=calls, sends_goals=goals, **supervision),
         OBSERVER: observer,
     }
 
 
-def _own_work(driver: DriverTopics) -> dict[str, Access]:
-    """What each node does besides what every node does."""
+def _own_work(node: NodeSpec, driver: DriverTopics) -> Access:
+    """What a node does besides what every node does. Raises KeyError for an executable that is not in the table."""
+    simulator = _driver(driver).also(publishes=(topics.EPISODE_STATUS,), serves=(topics.RESET_EPISODE,))
+    planning = Access(subscribes=(topics.ACTION_CHUNK, topics.SKILL), serves=(topics.SET_HOLD,))
     table = {
-        "sim_bridge": _driver(driver).also(
-            publishes=(topics.EPISODE_STATUS, topics.CLOCK), serves=(topics.RESET_EPISODE,)
+        "sim_bridge": simulator.also(publishes=(topics.ROBOT_CONTRACT, *((topics.CLOCK,) if _lockstep(node) else ()))),
+        "sim_arm": simulator.also(publishes=(topics.COMMAND_REFEREE,)),
+        "camera_ingest": Access(
+            publishes=(topics.OBSERVATION,),
+            subscribes=(*driver.images, topics.JOINT_STATES, topics.EEF_POSE),
         ),
-        "camera_ingest": Access(publishes=(topics.OBSERVATION,), subscribes=(*driver.images, *driver.states)),
         "vla_policy": Access(
             publishes=(topics.ACTION_CHUNK,), subscribes=(topics.OBSERVATION, topics.SKILL, topics.ROBOT_CONTRACT)
         ),
-        "arm_commander": Access(
-            publishes=driver.commands,
-            subscribes=(topics.EEF_POSE, topics.ACTION_CHUNK, topics.SKILL),
-            serves=(topics.SET_HOLD,),
+        "arm_commander": planning.also(publishes=driver.commands, subscribes=(topics.EEF_POSE,)),
+        "joint_commander": planning.also(
+            publishes=(*driver.commands, topics.SAFETY_STATUS, topics.EEF_POSE, topics.ROBOT_CONTRACT),
+            subscribes=(*driver.states, *driver.e_stop, topics.HEARTBEAT, topics.NODE_HEALTH, topics.OBSERVATION),
+            serves=(topics.CLEAR_FAULT,),
+            sends_goals=driver.goals,
+        ),
+        # With its parameters pictures or extra_topics it reads more: add that here.
+        "recorder": Access().also(
+            publishes=(topics.RECORDER_STATUS,),
+            subscribes=(source.topic for source in graph_sources(cameras=(), lockstep=False)),
+            serves=(topics.RECORD,),
+            calls=("/vla_policy/get_parameters",),
         ),
         "skill_planner": Access(
             publishes=(topics.SKILL, topics.SKILL_PLAN),
@@ -102,16 +140,19 @@ def _own_work(driver: DriverTopics) -> dict[str, Access]:
             executes=(topics.EXECUTE_INSTRUCTION,),
         ),
     }
-    missing = set(NODE_NAMES) - set(table)
-    assert not missing, f"say in world2act/security/access.py what {sorted(missing)} uses"
-    return table
+    return table[node.executable]
 
 
 def _driver(driver: DriverTopics) -> Access:
     return Access(
-        publishes=(*driver.images, *driver.states, topics.ROBOT_CONTRACT),
-        subscribes=driver.commands,
+        publishes=(*driver.images, *driver.states),
+        subscribes=(*driver.commands, *driver.e_stop),
+        executes=driver.goals,
     )
+
+
+def _lockstep(node: NodeSpec) -> bool:
+    return node.parameters.get("lockstep") is True
 
 
 def _as_node(access: Access, name: str) -> Access:
@@ -122,10 +163,11 @@ def _as_node(access: Access, name: str) -> Access:
     )
 
 
-def _as_managed_node(access: Access) -> Access:
-    """With what every node over ManagedNode has."""
+def _as_managed_node(access: Access, node: NodeSpec) -> Access:
+    """With what every node over ManagedNode has; in lockstep nobody waits for signs of life."""
+    life = () if _lockstep(node) else (topics.HEARTBEAT,)
     return _as_node(access, "~").also(
-        publishes=(topics.DIAGNOSTICS, topics.NODE_HEALTH, "~/transition_event"),
+        publishes=(topics.DIAGNOSTICS, topics.NODE_HEALTH, "~/transition_event", *life),
         serves=(f"~/{service}" for service in LIFECYCLE_SERVICES),
     )
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from world2act_core.contract import Contract
-from world2act_core.motion import (
-    ChunkReference,
-    GoalResponse,
-    Lookahead,
-    MotionDelayEstimator,
-    PoseHistory,
-    Reference,
-)
+from world2act_core.motion import DEFAULT_BLEND, DISPLACEMENTS, Blend, GoalResponse, Reference, SmoothMotion
 from world2act_core.robot.inverse_kinematics import CartesianToJoint, JointReference
 from world2act_core.robot.profile import RobotProfile
 from world2act_core.types import ActionChunk, EefPose
@@ -26,22 +18,26 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PathSettings:
-    """blend_s: how long a seam between chunks takes. response: how far a delta took the arm of the demonstrations.
+    """blend: seams between chunks. response: how far a delta took the arm of the demonstrations.
 
     delay_s: assumed between command and motion until it has been measured.
     """
 
-    blend_s: float = 0.3
-    response: GoalResponse = GoalResponse()
-    delay_s: float = 0.1
+    blend: Blend = DEFAULT_BLEND
+    response: GoalResponse = DISPLACEMENTS
+    delay_s: float = 0.05
 
 
 @dataclass(frozen=True, eq=False)
 class PathPoint:
-    """Where the joints should be in this period. `reference` is the Cartesian point it comes from."""
+    """Where the joints should be in this period.
+
+    reference: the Cartesian point it comes from. observation_s: stamp of the observation behind its chunk.
+    """
 
     joints: JointReference
     reference: Reference
+    observation_s: float
 
 
 class JointPath:
@@ -54,71 +50,41 @@ class JointPath:
         """Raises ProfileError (no usable model) or ContractError (actions that are not an end effector's deltas)."""
         self.kinematics = CartesianToJoint(profile)
         self.model = self.kinematics.arm
-        self._settings = settings
-        self._period_s = profile.period_s
-        self._chunks = ChunkReference(contract, settings.blend_s, settings.response)
-
-    @property
-    def delay_s(self) -> float:
-        """Measured delay between command and motion."""
-        return self._delay.value_s
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """Chunks that were not taken, by reason."""
-        return self._chunks.dropped
+        self._arguments = contract, profile.period_s, settings.blend, settings.response, settings.delay_s
+        self.motion = SmoothMotion(*self._arguments)
 
     def start(self, position: Vector) -> None:
         """The arm stands still at the measured `position` [N]; forgets everything else."""
-        self._poses = PoseHistory()
-        self._delay = MotionDelayEstimator(self._period_s, self._settings.delay_s)
-        self._lookahead = Lookahead(self._settings.delay_s)
-        self._measured = self._commanded = self.model.forward(position)
+        self.motion = SmoothMotion(*self._arguments)
+        self.commanded_pose = self.model.forward(position)
         self._joints = np.array(position, dtype=np.float64)
-        self._chunks.rest(self._measured)
-        self._sampled_s, self._moving = -math.inf, False
+        self._observations: dict[int, float] = {}
+        self.motion.hold(self.commanded_pose)
 
     def measure(self, stamp_s: float, position: Vector) -> EefPose:
         """The joints were measured at `position` [N]; returns the end effector's pose there."""
-        self._measured = self.model.forward(position)
-        self._poses.add(stamp_s, self._measured)
-        return self._measured
+        pose = self.model.forward(position)
+        self.motion.measure(stamp_s, pose)
+        return pose
 
     def push(self, chunk: ActionChunk) -> bool:
-        """Take a chunk. False: it came too late, twice or out of order. Raises ChunkError when it makes no sense.
-
-        While the arm stands still, the chunk begins when it can be executed, not when its observation was made: nothing
-        has changed since, and running after it would only make the arm start with a jerk.
-        """
-        seen = self._poses.at(chunk.start_time_s)
-        if seen is None:
-            return False
-        if not self._moving and self._sampled_s > chunk.start_time_s:
-            chunk = replace(chunk, start_time_s=self._sampled_s)
-        return self._chunks.push(chunk, seen)
+        """Take a chunk. False: it came too late, twice or out of order. Raises ChunkError when it makes no sense."""
+        self._observations = {**dict([*self._observations.items()][-3:]), chunk.sequence: chunk.start_time_s}
+        return self.motion.push(chunk)
 
     def sample(self, now_s: float, period_s: float) -> PathPoint | None:
         """The reference of this period; None when no chunk covers it. Call it while the arm holds, too."""
-        ahead_s = self._lookahead.step(self._delay.value_s, period_s)
-        self._sampled_s = now_s + ahead_s
-        reference = self._chunks.sample(self._sampled_s)
-        self._moving = reference is not None
+        reference = self.motion.step(now_s)
         if reference is None:
             return None
-        return PathPoint(self.kinematics.step(reference.pose, self._joints, period_s), reference)
+        joints = self.kinematics.step(reference.pose, self._joints, period_s)
+        return PathPoint(joints, reference, self._observations.get(reference.chunk_sequence, 0.0))
 
     def commanded(self, position: Vector, point: PathPoint | None) -> None:
         """The arm is told `position` [N]; point: what is followed, None while it comes to rest or holds."""
-        pose = self.model.forward(position)
+        self.commanded_pose = self.model.forward(position)
         if point is not None:
             self._joints = point.joints.position
-            self._delay.add(pose.position, self._measured.position)
             return
         self._joints = np.array(position, dtype=np.float64)
-        self._chunks.rest(pose)
-        self._moving = False
-        self._delay.clear()
-
-    def forget(self) -> None:
-        """What is left of the chunks is not wanted any more."""
-        self._chunks.clear()
+        self.motion.hold(self.commanded_pose)

@@ -69,7 +69,7 @@ class MujocoArm:
         return np.vstack([axes.T @ self._jacobian[:3], axes.T @ self._jacobian[3:]])
 
     def clearance(self, position: Vector, limit: float) -> tuple[float, str]:
-        """How much farther [m] than its margin the arm is from itself and the table, and from what; else (limit, "")."""
+        """How much farther [m] than its margin the arm is from itself and the table, and where; else (limit, "")."""
         self._move(position)
         return self._clearance.smallest(self._data, limit)
 

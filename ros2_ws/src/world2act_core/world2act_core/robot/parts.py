@@ -173,5 +173,6 @@ class ModelSpec(ProfileModel):
     )
     joints: dict[str, str] = Field(description="Joint of the driver: joint of the model, for every joint of the arm")
     ignore_pairs: tuple[tuple[str, str], ...] = Field(
-        default=(), description="Pairs of bodies, or tools by name, that are always close by design; no distance is kept between them"
+        default=(),
+        description="Pairs of bodies, or tools by name, that are close by design; no distance is kept between them",
     )

@@ -1,0 +1,32 @@
+"""What somebody means by `robot`: a profile, or in the simulator also one of robosuite's arms."""
+
+from __future__ import annotations
+
+from world2act.errors import GraphError
+from world2act.graph import DEFAULT_SIM_PROFILE, GraphKind
+from world2act_core.robot.find import find_profile, profile_names
+from world2act_core.robot.profile import ProfileError
+
+SIMULATED = {"panda": "Panda", "ur5e": "UR5e", "xarm7": "XArm7"}
+"""Arm of robosuite's models -> its name there, for profiles that can be simulated."""
+
+
+def chosen_arm(kind: GraphKind, robot: str) -> dict[str, str]:
+    """`robot` and `profile` of GraphOptions for what somebody typed after --robot. Raises GraphError."""
+    if kind == "sim" and not robot:
+        return {"profile": DEFAULT_SIM_PROFILE}
+    if kind == "sim" and robot not in profile_names() and robot.isalnum():
+        return {"robot": robot}
+    if not robot:
+        raise GraphError(
+            f"which arm? Give --robot NAME, one of {', '.join(profile_names())}, or the path of a profile of your own "
+            f"(docs/how-to/your-own-arm.md)"
+        )
+    try:
+        profile = find_profile(robot)
+    except ProfileError as error:
+        raise GraphError(str(error)) from error
+    arm = profile.model.mjcf.removeprefix("robosuite:") if profile.model is not None else ""
+    if kind == "sim" and arm not in SIMULATED:
+        raise GraphError(f"--robot {robot}: the simulator has no arm for this profile; it has {', '.join(SIMULATED)}")
+    return {"profile": robot, "robot": SIMULATED.get(arm, "Panda")}
