@@ -121,4 +121,7 @@ def _row(name: str, ours: Step, theirs: Step, home: Vector, settings: Settings) 
         unit="ms",
         rate=False,
     )
-    return replace(row, facts={"p99_ms": 1e3 * float(np.percentile(found["ours"].values, 99))})
+    # On a busy machine the first is the scheduler's figure; the second is what a round costs that nobody interrupts.
+    whole, rounds = found["ours"].values, [np.percentile(block, 99) for block in found["ours"].rounds]
+    facts = {"p99_ms": float(np.percentile(whole, 99)), "p99_quietest_round_ms": float(min(rounds))}
+    return replace(row, facts={name: 1e3 * seconds for name, seconds in facts.items()})
