@@ -23,7 +23,9 @@ from world2act_core.safety.types import MotionRequest, Situation
 ROBOT = "fr3"
 PERIOD_S = 0.01
 MOST_S = 0.5e-3
-BLOCK = 100
+BLOCK = 20
+REST_S = 0.005
+"""Between two periods, as on a robot: other processes then have the caches, and a tight loop would lose its turn."""
 Vector = NDArray[np.float64]
 Step = Callable[[Vector], Vector]
 
@@ -105,6 +107,7 @@ def _row(name: str, ours: Step, theirs: Step, home: Vector, settings: Settings) 
                 period += 1
                 now_s = period * PERIOD_S
                 reference = home + 0.15 * min(1.0, now_s) * np.sin(2 * np.pi * 0.3 * now_s)
+                time.sleep(REST_S)
                 began = time.perf_counter()
                 step(reference)
                 seconds.append(time.perf_counter() - began)
