@@ -21,8 +21,8 @@ class JointDrive:
     """Computed torque on the arm's motors: gravity and inertia are compensated, the error decays like a damped spring.
 
     Torques are cut at MOTOR_RESERVE times what the model says, so a reference that no arm could follow is not followed.
-    Changes the model for joint-level use: its motors lose their own limits, and the world its air. MuJoCo takes a body's
-    drag from its inertia, and with robosuite's the hand would need 27 N m to turn with 2 rad/s.
+    Changes the model for joint-level use: its motors lose their own limits, and the world its air. MuJoCo takes a
+    body's drag from its inertia, and with robosuite's the hand would need 27 N m to turn with 2 rad/s.
     """
 
     def __init__(self, model: mujoco.MjModel, arm: ArmHandles, bandwidth: float = BANDWIDTH_RAD_PER_S) -> None:
