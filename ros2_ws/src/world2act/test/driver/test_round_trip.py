@@ -94,6 +94,8 @@ def test_the_emergency_stop_brakes_and_commands_must_begin_anew(bench: MakeBench
     assert made.ros.until(lambda: np.abs(sender.states[-1].velocity[:7]).max() < 0.01)
     assert arm.condition.name == "EMERGENCY_STOP" and made.ros.until(lambda: sender.report["stopped"])
     stood = sender.measured
+    seen = sender.report["commands"]["commands"]
+    assert made.ros.until(lambda: sender.report["commands"]["commands"] > seen), "the referee goes on"
     assert made.ros.until(lambda: len(sender.motions) == 1), "the sender does not know and goes on"
     assert np.abs(sender.measured - stood).max() < 0.005
     sender.e_stop.publish(Bool(data=False))

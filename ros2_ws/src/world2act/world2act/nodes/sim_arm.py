@@ -151,8 +151,7 @@ class SimArm(ManagedNode):
     def _on_command(self, message: Any) -> None:
         self.meters.tick("command")
         arm = self.parts.arm
-        if arm.stopped:
-            return
+        # Also while the brakes are on: the referee sees what is still commanded, and `release` forgets it.
         try:
             taken = self.parts.input.take(message, time.time(), arm.time_s, arm.position)
         except ConversionError as error:
