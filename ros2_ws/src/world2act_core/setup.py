@@ -29,6 +29,7 @@ setup(
         "scipy",
         "pydantic>=2",
         "pyyaml",
+        "ruckig",
         "onnxruntime",
         "safetensors",
         "tokenizers",
