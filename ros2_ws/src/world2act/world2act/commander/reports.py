@@ -6,7 +6,7 @@ import time
 
 from world2act.commander.holds import Holds
 from world2act.conversions import arm_target_to_message, ns_to_stamp, seconds_to_ns
-from world2act.health import DEGRADED, FAULT, Condition
+from world2act.health import FAULT, Condition
 from world2act_core.commanding.profiled_arm import Step
 from world2act_core.safety import types as safety
 from world2act_core.types import ArmTarget, EefPose
@@ -44,14 +44,16 @@ def _flag(flag: safety.FlagReport) -> SafetyFlag:
 
 
 def condition(flags: tuple[safety.FlagReport, ...]) -> Condition:
-    """What the node says about itself: the strictest flag that reacts now; OK when none does."""
-    reacting = [flag for flag in flags if flag.active or flag.latched]
-    if not reacting:
+    """What the node says about itself: the strictest flag that keeps the arm from moving; OK when none does.
+
+    What only clips or slows down comes and goes with every fast motion: it is counted, not a condition.
+    """
+    holding = [flag for flag in flags if (flag.active or flag.latched) and flag.reaction.level is safety.Level.ERROR]
+    if not holding:
         return Condition()
-    worst = max(reacting, key=lambda flag: flag.reaction.severity)
-    level = FAULT if worst.reaction.level is safety.Level.ERROR else DEGRADED
+    worst = max(holding, key=lambda flag: flag.reaction.severity)
     text = f"{worst.message}. After the cause is gone: `world2act clear`" if worst.latched else worst.message
-    return Condition(level, worst.name, text)
+    return Condition(FAULT, worst.name, text)
 
 
 def hold_flags(holds: Holds, at_work: bool) -> tuple[safety.FlagReport, ...]:

@@ -19,6 +19,7 @@ from world2act.commander.holds import Holds
 from world2act.commander.inputs import Inputs, stamp_of_serialized
 from world2act.commander.set_up import ArmSetUp, set_up
 from world2act.conversions import ConversionError, chunk_from_message, ns_to_seconds, stamp_to_ns
+from world2act.driver.emergency_stop import listen_to_emergency_stop
 from world2act.driver.factory import open_driver
 from world2act.driver.robot_contract import robot_contract_message
 from world2act.health import DEGRADED, FAULT, Condition
@@ -29,7 +30,15 @@ from world2act_core.commanding.profiled_arm import Step
 from world2act_core.robot.joint_motion import is_at_rest
 from world2act_core.safety.filter import NOTHING_FRESH
 from world2act_core.safety.types import SafetyMode
-from world2act_interfaces.msg import ActionChunk, ArmCommand, NodeHealth, Observation, SafetyStatus, Skill
+from world2act_interfaces.msg import (
+    ActionChunk,
+    ArmCommand,
+    EpisodeStatus,
+    NodeHealth,
+    Observation,
+    SafetyStatus,
+    Skill,
+)
 from world2act_interfaces.srv import ClearFault, SetHold
 
 CHUNK_INVALID = "CHUNK_INVALID"
@@ -81,8 +90,9 @@ class JointCommander(ManagedNode):
         self.listen(Skill, topics.SKILL, self._on_skill, topics.latched())
         self.listen(Header, topics.HEARTBEAT, self._on_heartbeat, topics.heartbeat())
         self.listen(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
+        self.listen(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, topics.latched())
         if state.e_stop is not None:
-            self.listen(Bool, state.e_stop, self._on_e_stop, topics.latched(), always=True)
+            listen_to_emergency_stop(self, state.e_stop, self._on_e_stop)
         # Serialized: only the stamp is wanted, and the pictures behind it are large.
         observation = self.create_subscription(
             Observation, topics.OBSERVATION, self._on_observation, topics.newest(lockstep=False), raw=True
@@ -97,6 +107,7 @@ class JointCommander(ManagedNode):
         self._holds.start()
         self._driver.start()
         self._begun = False
+        self._episode_step = 0
         self._last_s = time.monotonic()
         self._shown: tuple[SafetyMode, tuple[str, ...]] = (SafetyMode.HOLDING, ())
         self._bad_start = ""
@@ -138,6 +149,12 @@ class JointCommander(ManagedNode):
         self._inputs.e_stop.take(message, time.monotonic())
         if self.active and message.data:
             self._period()  # at once, not at the next beat of the timer
+
+    def _on_episode(self, message: EpisodeStatus) -> None:
+        """A simulator put the arm somewhere else; a real arm never does, and nobody says so there."""
+        if message.step_count < self._episode_step:
+            self._begun = False
+        self._episode_step = int(message.step_count)
 
     def _on_heartbeat(self, message: Header) -> None:
         self._holds.heard(message.frame_id)
@@ -209,7 +226,9 @@ class JointCommander(ManagedNode):
 
     def _step(self, hold_reason: str) -> Step:
         began_s = time.monotonic()
-        period_s, self._last_s = began_s - self._last_s, began_s
+        passed_s, self._last_s = began_s - self._last_s, began_s
+        # Commands are a period apart whenever they are sent: a driver that is told late must not be told to hurry.
+        period_s = self._set_up.profile.period_s
         now_ns = time.time_ns()
         situation = self._inputs.situation(now_ns, hold_reason)
         expects_chunk = self._inputs.expects_chunk(self._set_up.first_chunk_s)
@@ -219,8 +238,10 @@ class JointCommander(ManagedNode):
         if self._commands is not None:
             self._commands.publish(reports.arm_command(step, self._arm.path.commanded_pose, now_ns))
         self.meters.tick("command")
-        self.meters.latency("period error", abs(period_s - self._set_up.profile.period_s))
+        self.meters.latency("period error", abs(passed_s - period_s))
         self.meters.latency("command", time.monotonic() - began_s)
+        for event in decision.events:
+            self.meters.count(f"limit {event.name}")
         if decision.mode >= SafetyMode.HOLDING:
             self.meters.count("holds")
         shown = (decision.mode, tuple(event.name for event in decision.events))

@@ -54,7 +54,7 @@ class SimArm(ManagedNode):
         FIXTURES_PARAMETER,
         SEED,
         Parameter("state_hz", 125.0, "Rate of joint_states", "1/s", 10.0, 1000.0),
-        Parameter("camera_hz", 15.0, "Rate of each camera", "1/s", 1.0, 60.0),
+        Parameter("camera_hz", 20.0, "Rate of each camera", "1/s", 1.0, 60.0),
         Parameter("command_timeout", 0.1, "A velocity or twist that is older is taken for zero", "s", 0.01, 10.0),
         INJECT,
     )
