@@ -19,6 +19,7 @@ from world2act.cli.evaluate import Evaluate
 from world2act.cli.foxglove import Foxglove
 from world2act.cli.main import Command
 from world2act.cli.monitor import Monitor
+from world2act.cli.motion import Motion
 from world2act.cli.recordings import Recordings
 from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
@@ -33,7 +34,7 @@ REFERENCE = ROOT / "docs/reference"
 INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
 SUBCOMMANDS = {
     "up": Up, "do": Do, "reset": Reset, "set": Set, "monitor": Monitor, "foxglove": Foxglove, "clear": Clear,
-    "demo": Demo, "evaluate": Evaluate, "recordings": Recordings, "replay": Replay,
+    "demo": Demo, "evaluate": Evaluate, "motion": Motion, "recordings": Recordings, "replay": Replay,
     "security": Security, "doctor": Doctor,
 }  # fmt: skip
 POSITIONAL = {

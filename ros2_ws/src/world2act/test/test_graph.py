@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 import world2act
+from world2act.arm_choice import chosen_arm
+from world2act.errors import GraphError
 from world2act.graph import (
     NODE_NAMES,
+    GraphKind,
     GraphOptions,
     GraphSpec,
     NodeSpec,
@@ -28,14 +31,65 @@ ROOT = Path(world2act.__file__).parents[4]
 
 def test_real_is_sim_without_the_simulator() -> None:
     sim, real = build_graph("sim", GraphOptions()), build_graph("real", GraphOptions())
-    assert {node.name for node in sim.nodes} == set(NODE_NAMES) - {"recorder"}
+    assert {node.name for node in sim.nodes} == set(NODE_NAMES) - {"recorder", "sim_arm"}
     assert [node for node in sim.nodes if node.name != "sim_bridge"] == list(real.nodes)
 
 
 def test_a_folder_for_recordings_brings_the_recorder() -> None:
     sim = build_graph("sim", GraphOptions(record="runs/today", bundle="models/b"))
-    assert {node.name for node in sim.nodes} == set(NODE_NAMES) and sim.nodes[-1].name == "skill_planner"
-    assert sim.node("recorder").parameters == {"bundle": "models/b", "lockstep": False, "folder": "runs/today"}
+    assert {node.name for node in sim.nodes} == set(NODE_NAMES) - {"sim_arm"}
+    assert sim.nodes[-1].name == "skill_planner"
+    assert sim.node("recorder").parameters == {
+        "bundle": "models/b", "lockstep": False, "folder": "runs/today", "heartbeat_period": 0.0
+    }  # fmt: skip
+
+
+def test_an_arm_with_a_profile_has_a_commander_a_driver_and_cameras_of_its_own() -> None:
+    options = GraphOptions(profile="sim_panda", record="runs/today", speed=0.25, reduced="always")
+    sim, real = build_graph("sim", options), build_graph("real", options)
+    assert [node.name for node in sim.nodes if node.name != "sim_arm"] == [node.name for node in real.nodes]
+    assert sim.node("sim_arm").parameters["robot_profile"] == "sim_panda"
+    commander = real.node("arm_commander")
+    assert commander.executable == "joint_commander"
+    assert {key: commander.parameters[key] for key in ("robot", "speed", "reduced")} == {
+        "robot": "sim_panda", "speed": 0.25, "reduced": "always"
+    }  # fmt: skip
+    ingest = real.node("camera_ingest").parameters
+    assert ingest["cameras"] == ["scene=topic:camera/scene/image_raw", "wrist=topic:camera/wrist/image_raw"]
+    assert ingest["finger_joints"] == ["finger_joint1", "finger_joint2"]
+    assert "name: sim_panda" in str(real.node("recorder").parameters["robot_profile"])
+
+
+def test_lockstep_takes_cartesian_targets_whatever_the_profile() -> None:
+    graph = build_graph("sim", GraphOptions(profile="sim_panda", lockstep=True))
+    assert {node.executable for node in graph.nodes} >= {"sim_bridge", "arm_commander"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "robot", "chosen"),
+    [
+        ("sim", "", {"profile": "sim_panda"}),
+        ("sim", "UR5e", {"robot": "UR5e"}),
+        ("sim", "xarm7", {"profile": "xarm7", "robot": "XArm7"}),
+        ("real", "fr3", {"profile": "fr3", "robot": "Panda"}),
+    ],
+)
+def test_what_robot_means(kind: GraphKind, robot: str, chosen: dict[str, str]) -> None:
+    assert chosen_arm(kind, robot) == chosen
+
+
+@pytest.mark.parametrize(
+    ("kind", "robot", "message"),
+    [
+        ("real", "", "which arm.*fr3, sim_panda, so101"),
+        ("real", "fr4", "no robot profile 'fr4'"),
+        ("sim", "so101", "no arm for this profile; it has Panda|no arm for this profile"),
+        ("sim", "./nowhere.yaml", "cannot read robot profile"),
+    ],
+)
+def test_an_arm_that_cannot_be_is_refused(kind: GraphKind, robot: str, message: str) -> None:
+    with pytest.raises(GraphError, match=message):
+        chosen_arm(kind, robot)
 
 
 def test_a_namespace_is_an_argument() -> None:

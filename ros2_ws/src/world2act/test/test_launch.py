@@ -42,7 +42,9 @@ def test_nodes_environment_and_bring_up(launch: None, kind: str, count: int) -> 
     *arguments, function = description.positional[0]
     assert {argument.positional[0] for argument in arguments} == set(launch_description.ARGUMENTS)
     chosen = {name: default for name, (default, _) in launch_description.ARGUMENTS.items()}
-    actions = function.function(SimpleNamespace(launch_configurations={**chosen, "lockstep": "true"}))
+    actions = function.function(
+        SimpleNamespace(launch_configurations={**chosen, "lockstep": "true", "robot": "fr3" if kind == "real" else ""})
+    )
     nodes = [action for action in actions if type(action).__name__ == "LifecycleNode"]
     assert len(nodes) == count and {node.name for node in nodes} <= set(NODE_NAMES)
     assert all(node.parameters[0]["lockstep"] is True for node in nodes)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 from rich.console import Console
 
@@ -15,6 +13,7 @@ from world2act.errors import GraphError
 from world2act.graph import GraphOptions, build_graph
 from world2act.planners import PLANNER_PARAMETERS
 from world2act_core.scripted_llm import Reply, ScriptedLlm
+from world2act_interfaces.msg import NodeHealth
 
 
 def test_only_a_graph_with_a_language_model_knows_of_one() -> None:
@@ -87,10 +86,8 @@ def test_brackets_in_a_servers_words_break_neither_the_doctor_nor_up(
     monkeypatch.setattr(doctor, "all_checks", lambda *_: [Check("language model", "warning", HOSTILE, HOSTILE)])
     assert doctor.Doctor().run() == 0
     assert capsys.readouterr().out.count(HOSTILE) == 2
-    beats = iter((None, None))
-    health = {"skill_planner": SimpleNamespace(state="active", fault="LLM_UNUSED", message=HOSTILE)}
-    session = SimpleNamespace(spin=lambda seconds: next(beats))
-    supervisor = SimpleNamespace(bring=SimpleNamespace(health=health), session=session, check=lambda: None)
-    with pytest.raises(StopIteration):
-        up._watch(supervisor, Console())  # type: ignore[arg-type]
+    health = {"skill_planner": NodeHealth(state="active", fault="LLM_UNUSED", message=HOSTILE)}
+    console, shown = Console(), {}
+    for _ in range(2):
+        up.tell_changes(health, shown, lambda name, text: console.print(text, markup=False, highlight=False))
     assert capsys.readouterr().out.count(HOSTILE) == 1, "once, until it changes"

@@ -194,7 +194,7 @@ def test_requests(ros, graph: Graph, start: Start, tmp_path: Path) -> None:
     saved = graph.ask(Record.Request.SAVE_BUFFER, "it looked odd")
     assert saved.ok and Recording(Path(saved.path)).header.note == "it looked odd"
     assert "unknown command 'dance'" in graph.ask("dance").message
-    assert ros.until(lambda: graph.statuses[-1].finished_episodes == 2)
+    assert ros.until(lambda: bool(graph.statuses) and graph.statuses[-1].finished_episodes == 2)
 
 
 def test_a_fault_on_node_health_saves_the_last_minute(ros, graph: Graph, start: Start, tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_models_that_cannot_be_right() -> None:
     data = find_profile("fr3").model_dump()
     data["workspace"]["table_height"] = 0.2
     high = check_model(RobotProfile.model_validate(data))
-    assert high.level == "missing" and "at home table and hand are" in high.found
+    assert high.level == "missing" and "at home table and fingers are" in high.found
     data["workspace"] |= {"table_height": 0.0, "low": [0.6, -0.5, 0.0]}
     outside = check_model(RobotProfile.model_validate(data))
     assert outside.level == "missing" and "outside the workspace" in outside.found

@@ -130,9 +130,12 @@ class ManagedNode(LifecycleNode):
             return
         worse = condition.level > OK and condition.name != self.condition.name
         self.condition = condition
-        if worse:
-            log = self.get_logger().error if condition.level == FAULT else self.get_logger().warning
-            log(f"{condition.name}: {condition.message}")
+        text = f"{condition.name}: {condition.message}"
+        # Two lines and not one with a choice: rclpy refuses two severities from one place in the source.
+        if worse and condition.level == FAULT:
+            self.get_logger().error(text)
+        elif worse:
+            self.get_logger().warning(text)
         self._send_report()
 
     def clear_condition(self, *names: str) -> None:

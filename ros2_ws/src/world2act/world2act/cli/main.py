@@ -16,6 +16,7 @@ from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
 from world2act.cli.foxglove import Foxglove
 from world2act.cli.monitor import Monitor
+from world2act.cli.motion import Motion
 from world2act.cli.recordings import Recordings
 from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
@@ -33,6 +34,7 @@ Command = (
     | Annotated[Reset, tyro.conf.subcommand("reset")]
     | Annotated[Set, tyro.conf.subcommand("set")]
     | Annotated[Monitor, tyro.conf.subcommand("monitor")]
+    | Annotated[Motion, tyro.conf.subcommand("motion")]
     | Annotated[Foxglove, tyro.conf.subcommand("foxglove")]
     | Annotated[Clear, tyro.conf.subcommand("clear")]
     | Annotated[Recordings, tyro.conf.subcommand("recordings")]

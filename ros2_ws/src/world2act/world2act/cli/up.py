@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +19,7 @@ from world2act.supervision.back_off import RestartLimits
 from world2act.supervision.graph_watch import HANG_S, GraphWatch, OnDeath
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, domain_id, run_folder
+from world2act_interfaces.msg import NodeHealth
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,14 @@ class Up:
         shown: dict[str, tuple[str, str]] = {}
         while True:
             watch.tick()
-            for name, health in supervisor.bring_up_state.health.items():
-                now = (health.state, health.fault)
-                if shown.get(name, ("active", "")) != now:
-                    tell(name, f"{health.state}  {health.fault}  {health.message}".rstrip())
-                shown[name] = now
+            tell_changes(supervisor.bring_up_state.health, shown, tell)
+
+
+def tell_changes(
+    health: Mapping[str, NodeHealth], shown: dict[str, tuple[str, str]], tell: Callable[[str, str], None]
+) -> None:
+    """Say what has changed since `shown`, which is brought up to date: state and fault of each node."""
+    for name, now in health.items():
+        if shown.get(name, ("active", "")) != (now.state, now.fault):
+            tell(name, f"{now.state}  {now.fault}  {now.message}".rstrip())
+        shown[name] = (now.state, now.fault)

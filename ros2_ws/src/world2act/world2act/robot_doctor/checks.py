@@ -53,10 +53,9 @@ def check_model(profile: RobotProfile) -> Check:
         arm = MujocoArm(profile)
     except ProfileError as error:
         return Check("robot model", "missing", str(error), "correct `model` in the profile")
-    margin = max(profile.collision.self_margin, profile.collision.table_margin)
-    distance, between = arm.clearance(profile.home_position, margin)
+    spare, between = arm.clearance(profile.home_position, 0.0)
     if between:
-        found = f"at home {between} are {distance * 1000:.0f} mm apart, the profile keeps {margin * 1000:.0f} mm"
+        found = f"at home {between} are {-spare * 1000:.0f} mm nearer than the profile's margin"
         return Check(
             "robot model", "missing", found, "correct `home`, the margins, workspace.table_height or model.tool"
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from world2act_core.contract import Contract
 from world2act_core.motion.blend import DEFAULT_BLEND, Blend
 from world2act_core.motion.delays import Lookahead
@@ -44,7 +42,6 @@ class SmoothMotion:
         self._period_s = period_s
         self._commanded: EefPose | None = None
         self._measured: EefPose | None = None
-        self._still_at_s: float | None = None  # when a chunk that comes now could begin; None while one is executed
 
     @property
     def lookahead_s(self) -> float:
@@ -59,17 +56,11 @@ class SmoothMotion:
             self._commanded = pose
 
     def push(self, chunk: ActionChunk) -> bool:
-        """A chunk has come. Whether it is taken; raises ChunkError as `ChunkReference.push` does.
-
-        While the arm stands still, a chunk begins when it can be executed and not when its observation was made:
-        nothing has changed since, and running after it would only make the arm start with a jerk.
-        """
+        """A chunk has come. Whether it is taken; raises ChunkError as `ChunkReference.push` does."""
         seen = self._poses.at(chunk.start_time_s)
         if seen is None:
             self.unplaced += 1
             return False
-        if self._still_at_s is not None and self._still_at_s > chunk.start_time_s:
-            chunk = replace(chunk, start_time_s=self._still_at_s)
         return self.reference.push(chunk, seen)
 
     def step(self, time_s: float) -> Reference | None:
@@ -78,11 +69,8 @@ class SmoothMotion:
             self.delay.add(self._commanded.position, self._measured.position)
         ahead_s = self._lookahead.step(self.delay.value_s, self._period_s)
         reference = self.reference.sample(time_s + ahead_s)
-        if reference is None:
-            self._still_at_s = time_s + ahead_s
-            return None
-        self._still_at_s = None
-        self._commanded = reference.pose
+        if reference is not None:
+            self._commanded = reference.pose
         return reference
 
     def hold(self, pose: EefPose) -> None:

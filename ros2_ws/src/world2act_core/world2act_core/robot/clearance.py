@@ -92,9 +92,7 @@ def _may_touch(model: mujoco.MjModel, spec: ModelSpec, first: int, second: int) 
             return False
     parts = [{part_name(model, geom), str(model.body(model.geom_bodyid[geom]).name)} for geom in (first, second)]
     return not any(
-        one in names and other in others
-        for names, others in (parts, parts[::-1])
-        for one, other in spec.ignore_pairs
+        one in names and other in others for names, others in (parts, parts[::-1]) for one, other in spec.ignore_pairs
     )
 
 
