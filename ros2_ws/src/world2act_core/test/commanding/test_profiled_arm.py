@@ -1,0 +1,136 @@
+"""Chunks through motion, kinematics and safety filter to the joints of the simulated Panda, without a clock."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from world2act_core.commanding.joint_path import JointPath, PathSettings
+from world2act_core.commanding.profiled_arm import ProfiledArm
+from world2act_core.commanding.safety_settings import safety_settings
+from world2act_core.robot.find import find_profile
+from world2act_core.safety import checks
+from world2act_core.safety.filter import NOTHING_FRESH, SafetyFilter
+from world2act_core.safety.types import SafetyMode, Situation, Vector
+from world2act_core.tabletop import tabletop_contract
+from world2act_core.types import ActionChunk
+
+PERIOD_S = 0.01
+PROFILE = find_profile("sim_panda")
+
+
+class Arm:
+    """A commander and an arm that is where it is told to be one period later."""
+
+    def __init__(self, **settings: float) -> None:
+        self.contract = tabletop_contract("Panda")
+        path = JointPath(self.contract, PROFILE, PathSettings())
+        self.commander = ProfiledArm(
+            path, SafetyFilter(PROFILE.limits, safety_settings(PROFILE, **settings), path.model)
+        )
+        self.position = PROFILE.home_position
+        self.commander.start(self.position)
+        self.period = 0
+        self.commanded: list[Vector] = [self.position]
+
+    @property
+    def now_s(self) -> float:
+        return self.period * PERIOD_S
+
+    def push(self, sequence: int, delta: tuple[float, float, float]) -> bool:
+        actions = np.zeros((self.contract.chunk_length, self.contract.action_size), dtype=np.float32)
+        actions[:, self.contract.action_slice("delta_position")] = delta
+        return self.commander.push(ActionChunk(sequence, self.now_s, self.contract.step_s, actions))
+
+    def run(self, seconds: float, hold: str = "", expects_chunk: bool = True):
+        for _ in range(round(seconds / PERIOD_S)):
+            self.commander.measure(self.now_s, self.position)
+            situation = Situation(self.now_s, self.position, 0.0, hold_reason=hold)
+            step = self.commander.step(situation, PERIOD_S, 0.0, expects_chunk)
+            self.position = step.decision.position
+            self.commanded.append(self.position)
+            self.period += 1
+        return step
+
+
+def test_an_arm_follows_chunks_to_where_they_lead() -> None:
+    arm = Arm()
+    arm.run(0.1, expects_chunk=False)
+    start = arm.commander.path.commanded_pose.position
+    assert arm.push(0, (0.0, 0.0, 0.01))
+    step = arm.run(0.6)
+    assert step.decision.mode == SafetyMode.RUNNING and step.point is not None
+    moved = arm.commander.path.commanded_pose.position - start
+    assert moved[2] > 0.03 and np.abs(moved[:2]).max() < 0.002
+    assert step.point.observation_s == pytest.approx(0.1), "the observation's stamp, also when the chunk began later"
+
+
+def test_commands_stay_inside_the_limits_whatever_the_chunks_say() -> None:
+    arm = Arm()
+    generator = np.random.default_rng(0)
+    arm.run(0.1, expects_chunk=False)
+    for sequence in range(12):
+        arm.push(sequence, tuple(generator.uniform(-0.05, 0.05, 3)))
+        arm.run(0.2)
+    positions = np.stack(arm.commanded)
+    velocity = np.diff(positions, axis=0) / PERIOD_S
+    acceleration = np.diff(velocity, axis=0) / PERIOD_S
+    assert (np.abs(velocity) <= PROFILE.limits.velocity * 1.001).all()
+    assert (np.abs(acceleration) <= PROFILE.limits.acceleration * 1.001).all()
+    assert (positions >= PROFILE.limits.position_low).all() and (positions <= PROFILE.limits.position_high).all()
+
+
+def test_a_chunk_that_ends_without_another_is_a_named_latched_hold_and_can_be_cleared() -> None:
+    arm = Arm()
+    arm.run(0.1, expects_chunk=False)
+    arm.push(0, (0.0, 0.0, 0.01))
+    step = arm.run(2.0)
+    assert step.decision.mode == SafetyMode.HOLDING and checks.STALE_CHUNK in step.decision.hold_reason
+    assert arm.push(1, (0.0, 0.0, 0.01)) and arm.run(0.3).decision.mode == SafetyMode.HOLDING, "until it is cleared"
+    arm.run(0.1, expects_chunk=False)
+    result = arm.commander.clear(Situation(arm.now_s, arm.position, 0.0))
+    assert result.ok and result.faults == (checks.STALE_CHUNK,)
+    arm.push(2, (0.0, 0.0, 0.01))
+    assert arm.run(0.3).decision.mode == SafetyMode.RUNNING
+
+
+def test_waiting_for_a_chunk_is_no_fault() -> None:
+    step = Arm().run(0.5, expects_chunk=False)
+    assert step.decision.hold_reason == NOTHING_FRESH and step.point is None
+
+
+def test_a_reason_to_hold_brings_it_to_rest_and_what_follows_begins_there() -> None:
+    arm = Arm()
+    arm.run(0.1, expects_chunk=False)
+    arm.push(0, (0.0, 0.02, 0.0))
+    arm.run(0.4)
+    step = arm.run(0.5, hold="an operator asked for it")
+    assert step.decision.hold_reason == "an operator asked for it"
+    assert np.abs(step.decision.velocity).max() < 1e-6
+    resting = arm.position
+    arm.push(1, (0.0, 0.0, 0.005))
+    arm.run(0.02)
+    assert np.abs(arm.position - resting).max() < 0.005, "no leap back to where the old chunk had led"
+
+
+def test_the_reduced_speed_is_kept() -> None:
+    arm = Arm(reduced=True)  # type: ignore[arg-type]
+    arm.run(0.1, expects_chunk=False)
+    model, fastest = arm.commander.path.model, 0.0
+    for sequence in range(5):
+        arm.push(sequence, (0.0, 0.05 * (-1) ** sequence, 0.0))
+        arm.run(0.4)
+    points = np.stack([model.forward(position).position for position in arm.commanded])
+    fastest = float(np.linalg.norm(np.diff(points, axis=0), axis=1).max() / PERIOD_S)
+    assert 0.1 < fastest <= PROFILE.speed.reduced_eef * 1.01
+
+
+def test_settings_come_from_the_profile() -> None:
+    settings = safety_settings(PROFILE, 0.5, stale_chunk_s=0.7)
+    assert settings.max_eef_speed == pytest.approx(0.5 * PROFILE.speed.max_eef)
+    assert settings.workspace is not None and settings.workspace.low == PROFILE.workspace.low
+    assert settings.stale_chunk_s == 0.7 and not settings.latches(checks.TABLE_COLLISION)
+    with pytest.raises(ValueError, match="stale_chunk_s"):
+        safety_settings(PROFILE, stale_chunk_s=math.nan)
