@@ -16,6 +16,7 @@ from world2act.cli.demo import EPISODES, Demo
 from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
+from world2act.cli.faults import Faults
 from world2act.cli.foxglove import Foxglove
 from world2act.cli.main import Command
 from world2act.cli.monitor import Monitor
@@ -34,7 +35,7 @@ REFERENCE = ROOT / "docs/reference"
 INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
 SUBCOMMANDS = {
     "up": Up, "do": Do, "reset": Reset, "set": Set, "monitor": Monitor, "foxglove": Foxglove, "clear": Clear,
-    "demo": Demo, "evaluate": Evaluate, "motion": Motion, "recordings": Recordings, "replay": Replay,
+    "demo": Demo, "evaluate": Evaluate, "motion": Motion, "faults": Faults, "recordings": Recordings, "replay": Replay,
     "security": Security, "doctor": Doctor,
 }  # fmt: skip
 POSITIONAL = {

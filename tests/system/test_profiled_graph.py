@@ -1,4 +1,4 @@
-"""The whole graph in real time with a robot profile: sim_arm behind a driver's interfaces, safety filter, supervision."""
+"""The whole graph in real time with a robot profile: sim_arm behind a driver's interfaces, and the safety filter."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Graph:
         return {flag.name for flag in self.status.flags if flag.latched} if self.status else set()
 
     def process(self, name: str) -> int:
-        return next(node.process.pid for node in self.supervisor._processes.nodes if node.spec.name == name)
+        return next(node.process.pid for node in self.supervisor.processes.nodes if node.spec.name == name)
 
 
 @pytest.fixture(scope="module")

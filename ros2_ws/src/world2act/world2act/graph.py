@@ -29,6 +29,8 @@ EXECUTABLES = (*NODE_NAMES[:5], "joint_commander", *NODE_NAMES[5:])
 """Of package `world2act`; each node's name is its executable's but for joint_commander, an arm_commander too."""
 UNWATCHED: Mapping[str, float] = {"heartbeat_period": 0.0}
 """For nodes whose signs of life nobody waits for."""
+WATCHED: Mapping[str, float] = {"heartbeat_period": 0.03}
+"""For nodes that an arm with a profile cannot do without: it holds 0.1 s after the last one."""
 MAX_DOMAIN_ID = 101  # Above it, DDS's ports run into those the system hands out by itself.
 
 
@@ -164,14 +166,15 @@ def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
     common: dict[str, ParameterValue] = {"lockstep": options.lockstep, "profile_path": options.profile_path}
     bundle: dict[str, ParameterValue] = {**common, "bundle": options.bundle}
     profile = find_profile(options.profile) if options.profile and not options.lockstep else None
+    beat = WATCHED if profile is not None else {}
     nodes = [
         *([_simulator(options, profile, common)] if kind == "sim" else []),
-        NodeSpec("camera_ingest", "camera_ingest", {**bundle, **_camera_parameters(options, profile)}),
-        NodeSpec("vla_policy", "vla_policy", {**bundle, **_policy_parameters(options)}),
+        NodeSpec("camera_ingest", "camera_ingest", {**bundle, **beat, **_camera_parameters(options, profile)}),
+        NodeSpec("vla_policy", "vla_policy", {**bundle, **beat, **_policy_parameters(options)}),
         _commander(options, profile, bundle),
         *([recorder_spec(options)] if options.record else []),
         # Last, so that an instruction is accepted only when everything that carries it out is there.
-        NodeSpec("skill_planner", "skill_planner", {**bundle, **_planner_parameters(options)}),
+        NodeSpec("skill_planner", "skill_planner", {**bundle, **beat, **_planner_parameters(options)}),
     ]
     secured = (replace(node, environment={**node.environment, **enclave_environment(node.name)}) for node in nodes)
     return GraphSpec(kind, tuple(secured), graph_environment())
@@ -188,14 +191,15 @@ def _simulator(options: GraphOptions, profile: RobotProfile | None, common: dict
     return NodeSpec("sim_arm", "sim_arm", {**world, "robot_profile": options.profile}, rendering)
 
 
-def _camera_parameters(options: GraphOptions, profile: RobotProfile | None) -> dict[str, list[str]]:
+def _camera_parameters(options: GraphOptions, profile: RobotProfile | None) -> dict[str, ParameterValue]:
     if profile is None:
         return {}
     try:
         wanted = [camera.name for camera in Contract.from_yaml(Path(options.bundle) / "contract.yaml").cameras]
     except ContractError:
         wanted = None  # camera_ingest says what is wrong with the bundle
-    return camera_parameters(profile, wanted)
+    # An arm that moves must know at once: two pictures of a camera with 20 Hz.
+    return {"input_timeout": 0.1, **camera_parameters(profile, wanted)}
 
 
 def _commander(options: GraphOptions, profile: RobotProfile | None, bundle: dict[str, ParameterValue]) -> NodeSpec:

@@ -14,6 +14,7 @@ from world2act.cli.demo import Demo
 from world2act.cli.do import Do
 from world2act.cli.doctor import Doctor
 from world2act.cli.evaluate import Evaluate
+from world2act.cli.faults import Faults
 from world2act.cli.foxglove import Foxglove
 from world2act.cli.monitor import Monitor
 from world2act.cli.motion import Motion
@@ -37,6 +38,7 @@ Command = (
     | Annotated[Motion, tyro.conf.subcommand("motion")]
     | Annotated[Foxglove, tyro.conf.subcommand("foxglove")]
     | Annotated[Clear, tyro.conf.subcommand("clear")]
+    | Annotated[Faults, tyro.conf.subcommand("faults")]
     | Annotated[Recordings, tyro.conf.subcommand("recordings")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Security, tyro.conf.subcommand("security")]

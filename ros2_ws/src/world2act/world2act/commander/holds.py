@@ -59,6 +59,10 @@ class Holds:
         else:
             self._faults.pop(name, None)
 
+    def latch(self, name: str, message: str) -> None:
+        """A fault of what arrived: the arm holds until it is cleared."""
+        self._latched.setdefault(name, Hold(name, message, True))
+
     def look(self, at_work: bool) -> Hold | None:
         """The reason to hold in this period; call it every period. at_work: a skill is being executed."""
         now = self._present()

@@ -25,15 +25,15 @@ JOINT_COMMANDER = (
         1000.0,
     ),
     Parameter("first_chunk", 3.0, "After a hold, the first chunk may take this long", "s", 0.1, 60.0),
-    Parameter("stale_observation", 0.35, "Older observations are not acted on", "s", 0.05, 5.0),
+    Parameter("stale_observation", 0.22, "Older observations are not acted on", "s", 0.05, 5.0),
     Parameter("stale_chunk", 0.9, "Older chunks are not executed", "s", 0.05, 10.0),
-    Parameter("stale_state", 0.1, "Older joint states count as lost", "s", 0.01, 1.0),
+    Parameter("stale_state", 0.06, "Older joint states count as lost", "s", 0.01, 1.0),
     Parameter("gripper_toggle", 0.1, "Shortest time between opening and closing the gripper", "s", 0.0, 10.0),
     Parameter("tracking_error", 0.45, "A joint this far from where it was told to be is blocked", "rad", 0.01, 1.0),
     Parameter(
         "peers", ("camera_ingest", "vla_policy", "skill_planner"), "Nodes without whose sign of life the arm holds"
     ),
-    Parameter("peer_timeout", 0.12, "A peer that is silent for longer is lost", "s", 0.05, 10.0),
+    Parameter("peer_timeout", 0.1, "A peer that is silent for longer is lost", "s", 0.05, 10.0),
     Parameter(
         "e_stop_heartbeat",
         0.0,

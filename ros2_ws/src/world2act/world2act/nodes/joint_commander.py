@@ -167,8 +167,6 @@ class JointCommander(ManagedNode):
 
     def _on_skill(self, message: Skill) -> None:
         self._inputs.skill_active = bool(message.active)
-        if not message.active:
-            self.clear_condition(CHUNK_INVALID)
 
     def _on_joints(self, message: JointState) -> None:
         self.meters.tick("joint_states")
@@ -205,13 +203,13 @@ class JointCommander(ManagedNode):
             taken = self._arm.push(chunk)
         except (ChunkError, ConversionError, ValueError) as error:
             self.meters.count("refused chunks")
-            self.set_condition(Condition(FAULT, CHUNK_INVALID, f"a chunk was refused: {error}"))
+            self._holds.latch(CHUNK_INVALID, f"a chunk was refused: {error}")
+            self._report_safety()
             return
         if not taken:
             self.meters.count("chunks not taken")
             return
         self._inputs.chunk_taken()
-        self.clear_condition(CHUNK_INVALID)
         came_s = ns_to_seconds(time.time_ns() - stamp_to_ns(message.header.stamp)) - chunk.inference_s
         self.meters.latency("camera stamp to chunk, without inference", max(0.0, came_s))
         self.meters.latency("inference", chunk.inference_s)
@@ -257,9 +255,7 @@ class JointCommander(ManagedNode):
         others = reports.hold_flags(self._holds, self._inputs.skill_active)
         now_ns = time.time_ns()
         self._status.publish(reports.safety_status(report, now_ns, self._set_up.profile.frames.base, others))
-        condition = reports.condition((*report.flags, *others))
-        if condition.level or self.condition.name not in (CHUNK_INVALID,):
-            self.set_condition(condition)
+        self.set_condition(reports.condition((*report.flags, *others)))
 
     def refresh_condition(self) -> None:
         """Say so when there is no pose to begin with."""

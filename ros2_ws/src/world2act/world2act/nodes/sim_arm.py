@@ -62,6 +62,7 @@ class SimArm(ManagedNode):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_arm", **kwargs)
         self._cameras: CameraThread | None = None
+        self._injected_s = 0.0
         self.add_on_set_parameters_callback(refuse_wrong_request)
 
     def setup(self) -> None:

@@ -122,11 +122,24 @@ def _own_work(node: NodeSpec, driver: DriverTopics) -> Access:
         ),
         "arm_commander": planning.also(publishes=driver.commands, subscribes=(topics.EEF_POSE,)),
         "joint_commander": planning.also(
-            publishes=(*driver.commands, topics.SAFETY_STATUS, topics.EEF_POSE, topics.ROBOT_CONTRACT),
-            subscribes=(*driver.states, *driver.e_stop, topics.HEARTBEAT, topics.NODE_HEALTH, topics.OBSERVATION),
+            publishes=(
+                *driver.commands,
+                topics.ARM_COMMAND,
+                topics.SAFETY_STATUS,
+                topics.EEF_POSE,
+                topics.ROBOT_CONTRACT,
+            ),
+            subscribes=(
+                *driver.states,
+                *driver.e_stop,
+                topics.HEARTBEAT,
+                topics.NODE_HEALTH,
+                topics.OBSERVATION,
+                topics.EPISODE_STATUS,
+            ),
             serves=(topics.CLEAR_FAULT,),
             sends_goals=driver.goals,
-        ),
+        ),  # fmt: skip
         # With its parameters pictures or extra_topics it reads more: add that here.
         "recorder": Access().also(
             publishes=(topics.RECORDER_STATUS,),
@@ -164,8 +177,9 @@ def _as_node(access: Access, name: str) -> Access:
 
 
 def _as_managed_node(access: Access, node: NodeSpec) -> Access:
-    """With what every node over ManagedNode has; in lockstep nobody waits for signs of life."""
-    life = () if _lockstep(node) else (topics.HEARTBEAT,)
+    """With what every node over ManagedNode has; in lockstep, and for some nodes, nobody waits for signs of life."""
+    silent = _lockstep(node) or node.parameters.get("heartbeat_period") == 0.0
+    life = () if silent else (topics.HEARTBEAT,)
     return _as_node(access, "~").also(
         publishes=(topics.DIAGNOSTICS, topics.NODE_HEALTH, "~/transition_event", *life),
         serves=(f"~/{service}" for service in LIFECYCLE_SERVICES),

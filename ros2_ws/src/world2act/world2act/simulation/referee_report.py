@@ -35,13 +35,17 @@ class MotionMeter:
             self.last_motion_s = time_s
 
 
-def referee_report(findings: Findings, ignored: int, stopped: bool, meter: MotionMeter) -> str:
-    """JSON: `commands` (a `Findings`; times are wall clock seconds), `ignored`, `stopped`, `arm` (measured)."""
+def referee_report(findings: Findings, ignored: int, stopped: bool, meter: MotionMeter, injected_s: float = 0.0) -> str:
+    """JSON: `commands` (a `Findings`), `ignored`, `stopped`, `arm` (measured), `injected_s`: when faults last changed.
+
+    All times are wall clock seconds.
+    """
     return json.dumps(
         {
             "commands": asdict(findings),
             "ignored": ignored,
             "stopped": stopped,
+            "injected_s": injected_s,
             "arm": {"worst_velocity": meter.worst_velocity, "last_motion_s": meter.last_motion_s},
         }
     )

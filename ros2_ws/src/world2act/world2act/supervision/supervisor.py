@@ -82,6 +82,11 @@ class Supervisor:
             raise GraphError("the graph is not up yet")
         return self._node_lost
 
+    @property
+    def processes(self) -> ProcessGroup:
+        """The nodes' processes."""
+        return self._processes
+
     def bring_up(self, progress: Progress = lambda name, state: None) -> None:
         """Start, configure and activate every node. Raises GraphError, with everything ended again by `stop`."""
         remove_dead_segments()

@@ -1,0 +1,122 @@
+"""`world2act faults`: break things on purpose while a simulated arm moves, and see what the arm does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from world2act.cli.options import check_bundle, check_domain
+from world2act.errors import GraphError
+from world2act.faults.bench import Bench
+from world2act.faults.fault import Fault, Result
+from world2act.faults.matrix import FAULTS
+from world2act.faults.run import run_fault
+from world2act.graph import DEFAULT_BUNDLE, DEFAULT_SIM_PROFILE, GraphOptions, build_graph
+from world2act.supervision.session import prepare_environment
+from world2act.supervision.supervisor import Supervisor, run_folder
+from world2act_core.files import atomic_write_text
+
+DISK_MIB = 64
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Break things on purpose while a simulated arm moves; exits with 0 when every fault was survived."""
+
+    bundle: Path = Path(DEFAULT_BUNDLE)
+    """Folder of the policy bundle; a copy of it is damaged, not this one."""
+    short: bool = False
+    """A few faults instead of all."""
+    only: tuple[str, ...] = ()
+    """Names of faults to make, all by default."""
+    json: Path | None = None
+    """File for the table."""
+    seed: int = 0
+    """Seed of the first episode."""
+    domain: int | None = None
+    """ROS domain, 0 to 101. Default: ROS_DOMAIN_ID, or 0."""
+
+    def run(self) -> int:
+        """Returns the exit status."""
+        bundle = Path(check_bundle(self.bundle))
+        chosen = self._chosen()
+        prepare_environment(check_domain(self.domain))
+        console = Console()
+        results: list[Result] = []
+        with tempfile.TemporaryDirectory(prefix="world2act-faults-") as folder, small_disk(Path(folder)) as disk:
+            # Beside the original, where the text encoder that it names is found.
+            copy = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=bundle.parent))
+            try:
+                shutil.copytree(bundle, copy, dirs_exist_ok=True)
+                results = self._run_all(chosen, copy, disk, console)
+            finally:
+                shutil.rmtree(copy, ignore_errors=True)
+        console.print(table(results))
+        survived = sum(result.survived for result in results)
+        console.print(f"{survived} of {len(results)} survived")
+        if self.json is not None:
+            atomic_write_text(self.json, json.dumps({"faults": [asdict(result) for result in results]}, indent=1))
+        return 0 if survived == len(chosen) else 1
+
+    def _chosen(self) -> list[Fault]:
+        unknown = [name for name in self.only if name not in {fault.name for fault in FAULTS}]
+        if unknown:
+            raise GraphError(f"--only {unknown[0]!r}: there are: {', '.join(fault.name for fault in FAULTS)}")
+        wanted = [fault for fault in FAULTS if not self.only or fault.name in self.only]
+        return [fault for fault in wanted if fault.in_short or not self.short]
+
+    def _run_all(self, chosen: list[Fault], bundle: Path, disk: Path, console: Console) -> list[Result]:
+        options = GraphOptions(bundle=str(bundle), profile=DEFAULT_SIM_PROFILE, reduced="never", record=str(disk))
+        spec = build_graph("sim", options).with_parameters("recorder", min_free=0)
+        results = []
+        with Supervisor(spec, run_folder()) as supervisor:
+            supervisor.bring_up(lambda name, state: console.print(f"  {name:<15} {state}"))
+            bench = Bench(supervisor, self.seed, lambda name, text: None)
+            for fault in chosen:
+                console.print(f"{fault.name}: {fault.what} ...", end=" ")
+                try:
+                    results.append(run_fault(bench, fault))
+                except GraphError as error:
+                    console.print(str(error), markup=False)
+                    break
+                console.print(results[-1].problem or "survived", markup=False)
+        return results
+
+
+@contextmanager
+def small_disk(folder: Path) -> Iterator[Path]:
+    """A disk of DISK_MIB for recordings, so that it can be full; a plain folder when this user may not mount one."""
+    disk = folder / "recordings"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    try:
+        yield disk
+    finally:
+        if mounted.returncode == 0:
+            subprocess.run(["umount", "-l", str(disk)], capture_output=True, check=False)
+
+
+def table(results: list[Result]) -> Table:
+    """The matrix for people."""
+    shown = Table("fault", "survived", "hold [ms]", "at rest [ms]", "reason", "problem")
+    for result in results:
+        shown.add_row(
+            result.name, "yes" if result.survived else "NO", _ms(result.hold_ms), _ms(result.rest_ms), result.reason,
+            result.problem,
+        )  # fmt: skip
+    return shown
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}"

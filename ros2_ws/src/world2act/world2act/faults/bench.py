@@ -1,0 +1,163 @@
+"""A running graph with a profile, kept alive by its supervisor, an instruction to carry out, and what is said and done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.action import ActionClient
+from std_msgs.msg import Bool, String
+
+from world2act import topics
+from world2act.client import GraphClient
+from world2act.conversions import stamp_to_ns
+from world2act.errors import GraphError
+from world2act.supervision.back_off import RestartLimits
+from world2act.supervision.graph_watch import GraphWatch
+from world2act.supervision.supervisor import Supervisor
+from world2act_interfaces.action import ExecuteInstruction
+from world2act_interfaces.msg import ActionChunk, NodeHealth, SafetyStatus
+
+INSTRUCTION = "put the red cube in the bin"
+HANG_S = 3.0
+
+
+class Bench:
+    """Everything runs in this thread: `spin` lets the supervisor do its work and takes what has come in."""
+
+    def __init__(self, supervisor: Supervisor, seed: int, tell: Callable[[str, str], None]) -> None:
+        self.supervisor, self.session = supervisor, supervisor.session
+        self.client = GraphClient(self.session)
+        limits = RestartLimits(restarts=100)
+        self.watch = GraphWatch(supervisor, "restart", limits, HANG_S, tell)
+        self._seed = seed
+        node = self.session.node
+        self.status: SafetyStatus | None = None
+        self.referee: dict[str, Any] = {}
+        self.names: dict[str, float] = {}
+        """Name of a fault that was said -> when it was said first [s, wall clock]."""
+        self.held_s: float | None = None
+        self.chunk: ActionChunk | None = None
+        self.scratch: dict[str, Any] = {}
+        """What a fault has to remember until it is undone."""
+        node.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self._on_status, topics.reliable(50))
+        node.create_subscription(String, topics.COMMAND_REFEREE, self._on_referee, topics.reliable(1))
+        node.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable(50))
+        node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, topics.reliable(50))
+        node.create_subscription(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, topics.reliable())
+        self.chunks = node.create_publisher(ActionChunk, topics.ACTION_CHUNK, topics.reliable())
+        self._e_stop = node.create_publisher(Bool, "e_stop", topics.latched())
+        self._actions = ActionClient(node, ExecuteInstruction, topics.EXECUTE_INSTRUCTION)
+        self.session.own(self._actions.destroy)
+
+    def _on_status(self, message: SafetyStatus) -> None:
+        self.status = message
+        stamp_s = stamp_to_ns(message.header.stamp) / 1e9
+        if message.mode >= SafetyStatus.HOLDING and self.held_s is None:
+            self.held_s = stamp_s
+        for flag in message.flags:
+            if flag.level == flag.ERROR and (flag.active or flag.latched):
+                self.names.setdefault(flag.name, stamp_s)
+
+    def _on_referee(self, message: String) -> None:
+        self.referee = json.loads(message.data)
+
+    def _on_health(self, message: NodeHealth) -> None:
+        if message.fault:
+            self.names.setdefault(message.fault, time.time())
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            name = status.message.split(":")[0]
+            if name.isupper():
+                self.names.setdefault(name, time.time())
+
+    def _on_chunk(self, message: ActionChunk) -> None:
+        self.chunk = message
+
+    def spin(self, seconds: float) -> None:
+        """Let things happen."""
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            self.watch.tick()
+
+    def until(self, condition: Callable[[], bool], patience_s: float) -> bool:
+        """Let things happen until `condition`, at most `patience_s`; whether it came."""
+        until_s = time.monotonic() + patience_s
+        while not condition():
+            if time.monotonic() > until_s:
+                return False
+            self.watch.tick()
+        return True
+
+    @property
+    def running(self) -> bool:
+        """Whether the arm follows chunks now."""
+        return self.status is not None and self.status.mode < SafetyStatus.HOLDING
+
+    @property
+    def violations(self) -> int:
+        """Commands outside the limits that the arm has been sent since the last reset."""
+        return int(self.referee.get("commands", {}).get("violation_count", 0))
+
+    @property
+    def last_commanded_motion_s(self) -> float | None:
+        """When a command last asked for motion [s, wall clock]."""
+        value = self.referee.get("commands", {}).get("last_motion_s")
+        return None if value is None else float(value)
+
+    def move(self, attempts: int = 4) -> None:
+        """Clear what is latched, begin a new episode, and give the instruction until the arm moves.
+
+        Raises GraphError when it does not.
+        """
+        problem = ""
+        for _ in range(attempts):
+            self._clear()
+            self._seed += 1
+            try:
+                self.client.reset(self._seed, INSTRUCTION)
+                self.spin(0.3)
+                self._actions.send_goal_async(ExecuteInstruction.Goal(instruction=INSTRUCTION))
+            except GraphError as error:
+                problem = str(error)
+                self.spin(1.0)
+                continue
+            if self.until(lambda: self.running, 8.0):
+                self.spin(0.4)
+                if self.running:
+                    return
+            problem = f"the arm did not move; latched: {sorted(self.latched()) or 'nothing'}"
+        raise GraphError(problem)
+
+    def latched(self) -> set[str]:
+        """Names of what the safety filter waits to have cleared."""
+        return {flag.name for flag in self.status.flags if flag.latched} if self.status is not None else set()
+
+    def _clear(self) -> None:
+        for _ in range(60):
+            try:
+                if all(answer.ok for answer in self.client.clear_faults()):
+                    return
+            except GraphError:
+                pass
+            self.spin(0.25)
+
+    def signal(self, node: str, number: signal.Signals) -> None:
+        """Send a signal to a node's process."""
+        for running in self.supervisor.processes.nodes:
+            if running.spec.name == node:
+                os.kill(running.process.pid, number)
+
+    def inject(self, request: str) -> None:
+        """Have the simulated arm's cameras or joint states go wrong; empty: make them good again."""
+        self.client.set_parameter("sim_arm", "inject", request)
+
+    def press(self, pressed: bool) -> None:
+        """Press or release the emergency stop."""
+        self._e_stop.publish(Bool(data=pressed))

@@ -1,0 +1,67 @@
+"""Makes faults one after the other while the arm moves, and judges what happened."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from world2act.errors import GraphError
+from world2act.faults.bench import Bench
+from world2act.faults.fault import Fault, Result
+
+CLOCK_SLACK_MS = 1.0
+
+
+def run_fault(bench: Bench, fault: Fault) -> Result:
+    """One fault: move, break, watch, repair, move again."""
+    try:
+        bench.move()
+    except GraphError as error:
+        return _failed(fault, f"before the fault: {error}")
+    bench.names.clear()
+    bench.held_s = None
+    lost_s = time.time()
+    try:
+        fault.inject(bench)
+    except GraphError as error:
+        return _failed(fault, f"could not be made: {error}")
+    bench.spin(fault.waits_s)
+    # A request to the simulated arm takes a moment to arrive; the arm says when it did.
+    lost_s = max(lost_s, float(bench.referee.get("injected_s", 0.0)))
+    held_s, motion_s = bench.held_s, bench.last_commanded_motion_s
+    violations = bench.violations
+    reason = ", ".join(sorted(name for name in bench.names if _said(name, fault)))
+    fault.undo(bench)
+    # A commander that is gone says nothing: what it sent last ends at rest, and the referee saw when.
+    rest_ms = None if motion_s is None else max(0.0, 1e3 * (motion_s - lost_s))
+    hold_ms = None if held_s is None else max(0.0, 1e3 * (held_s - lost_s))
+    if "arm_commander" in fault.name:
+        hold_ms = rest_ms
+    began_s = time.monotonic()
+    problem = _problem(fault, hold_ms, reason, violations)
+    try:
+        bench.move()
+    except GraphError as error:
+        problem = problem or f"afterwards: {error}"
+    recovery_s = time.monotonic() - began_s
+    return Result(fault.name, not problem, hold_ms, rest_ms, reason, violations, recovery_s, problem)
+
+
+def _said(name: str, fault: Fault) -> bool:
+    return any(name.startswith(reason) for reason in fault.reasons)
+
+
+def _problem(fault: Fault, hold_ms: float | None, reason: str, violations: int) -> str:
+    if violations:
+        return f"{violations} commands outside the limits"
+    if math.isfinite(fault.limit_ms) and hold_ms is None:
+        return "the arm never held"
+    if hold_ms is not None and hold_ms > fault.limit_ms + CLOCK_SLACK_MS:
+        return f"held after {hold_ms:.0f} ms, at most {fault.limit_ms:g}"
+    if fault.reasons and not reason:
+        return f"nothing was said; expected one of {', '.join(fault.reasons)}"
+    return ""
+
+
+def _failed(fault: Fault, problem: str) -> Result:
+    return Result(fault.name, False, None, None, "", 0, 0.0, problem)
