@@ -1,4 +1,4 @@
-"""A running graph with a profile, kept alive by its supervisor, an instruction to carry out, and what is said and done."""
+"""A graph with a profile, kept alive by its supervisor, an instruction to carry out, and what is said and done."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ class Fault:
     """One row of the matrix.
 
     reasons: names, any of which must be on /diagnostics or in SafetyStatus; none: nothing is lost, and nothing has to
-    be said. limit_ms: the arm must be holding so long after the loss; infinite: it may go on. waits_s: how long the fault
-    is there. in_short: part of the short matrix.
+    be said. limit_ms: the arm must be holding so long after the loss; infinite: it may go on. waits_s: how long the
+    fault is there. in_short: part of the short matrix.
     """
 
     name: str
