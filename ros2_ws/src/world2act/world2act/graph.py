@@ -198,8 +198,9 @@ def _camera_parameters(options: GraphOptions, profile: RobotProfile | None) -> d
         wanted = [camera.name for camera in Contract.from_yaml(Path(options.bundle) / "contract.yaml").cameras]
     except ContractError:
         wanted = None  # camera_ingest says what is wrong with the bundle
-    # An arm that moves must know at once: two pictures of a camera with 20 Hz.
-    return {"input_timeout": 0.1, **camera_parameters(profile, wanted)}
+    # An arm that moves must know at once: within two pictures of a camera with 20 Hz.
+    at_once: dict[str, ParameterValue] = {"input_timeout": 0.1, "fault_after": 2, "frozen_motion": 0.01}
+    return {**at_once, **camera_parameters(profile, wanted)}
 
 
 def _commander(options: GraphOptions, profile: RobotProfile | None, bundle: dict[str, ParameterValue]) -> NodeSpec:
