@@ -40,6 +40,8 @@ class Faults:
     """Names of faults to make, all by default."""
     json: Path | None = None
     """File for the table."""
+    patience: float = 1.0
+    """The arm may take this many times as long to hold; above 1 for a machine that has other work."""
     seed: int = 0
     """Seed of the first episode."""
     domain: int | None = None
@@ -49,6 +51,8 @@ class Faults:
         """Returns the exit status."""
         bundle = Path(check_bundle(self.bundle))
         chosen = self._chosen()
+        if self.patience < 1.0:
+            raise GraphError(f"--patience {self.patience}: give 1 or more")
         prepare_environment(check_domain(self.domain))
         console = Console()
         results: list[Result] = []
@@ -84,7 +88,7 @@ class Faults:
             for fault in chosen:
                 console.print(f"{fault.name}: {fault.what} ...", end=" ")
                 try:
-                    results.append(run_fault(bench, fault))
+                    results.append(run_fault(bench, fault, self.patience))
                 except GraphError as error:
                     console.print(str(error), markup=False)
                     break
