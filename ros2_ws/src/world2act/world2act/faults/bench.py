@@ -111,6 +111,12 @@ class Bench:
         value = self.referee.get("commands", {}).get("last_motion_s")
         return None if value is None else float(value)
 
+    @property
+    def last_motion_s(self) -> float | None:
+        """When the arm itself last moved, as measured [s, wall clock]."""
+        value = self.referee.get("arm", {}).get("last_motion_s")
+        return None if value is None else float(value)
+
     def move(self, attempts: int = 4) -> None:
         """Clear what is latched, begin a new episode, and give the instruction until the arm moves.
 

@@ -40,7 +40,9 @@ class Fault:
 class Result:
     """What became of it. hold_ms: from the loss to the first command that brings the arm to rest; None: it never held.
 
-    reason: what was said, empty when nothing was; problem: why it did not survive, empty when it did.
+    0 for arm_commander itself: it sends no more, and the last trajectory that it sent ends at rest. rest_ms: from the
+    loss to the last motion of the arm that was measured. reason: what was said, empty when nothing was. problem: why it
+    did not survive, empty when it did.
     """
 
     name: str

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from pathlib import Path
 
 from world2act.errors import GraphError
@@ -14,6 +14,8 @@ from world2act.faults.bench import Bench
 
 LARGEST_DISK = 256 << 20
 """Nothing larger is filled [bytes]: it might be somebody's."""
+DAMAGED_S = 6.0
+"""How long the engine's file stays damaged; one attempt to start the policy takes about two seconds."""
 _BUSY = "while True: pass"
 _STRANGERS = """
 import rclpy, time
@@ -48,18 +50,22 @@ def _start(code: str) -> subprocess.Popen[bytes]:
 
 
 def damage_engine(bench: Bench) -> None:
-    """The engine's file is cut in half, and the policy that would have to read it again dies."""
+    """The engine's file is cut in half, and the policy that would have to read it again dies.
+
+    Somebody puts the file back after a while: until then the supervisor tries in vain to start the policy again, and
+    does nothing else.
+    """
     path = Path(str(bench.supervisor.graph.node("vla_policy").parameters["bundle"])) / "policy.onnx"
-    bench.scratch["engine"] = path, path.read_bytes()
+    repair = threading.Timer(DAMAGED_S, path.write_bytes, [path.read_bytes()])
+    bench.scratch["repair"] = repair
     os.truncate(path, path.stat().st_size // 2)
     bench.signal("vla_policy", signal.SIGKILL)
-    bench.scratch["until_s"] = time.monotonic() + 2.0
+    repair.start()
 
 
 def repair_engine(bench: Bench) -> None:
-    """Put the file back."""
-    path, content = bench.scratch.pop("engine")
-    path.write_bytes(content)
+    """Wait until the file is back."""
+    bench.scratch.pop("repair").join()
 
 
 def fill_disk(bench: Bench) -> None:

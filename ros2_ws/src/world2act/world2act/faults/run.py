@@ -28,15 +28,14 @@ def run_fault(bench: Bench, fault: Fault, patience: float = 1.0) -> Result:
     bench.spin(fault.waits_s)
     # A request to the simulated arm takes a moment to arrive; the arm says when it did.
     lost_s = max(lost_s, float(bench.referee.get("injected_s", 0.0)))
-    held_s, motion_s = bench.held_s, bench.last_commanded_motion_s
+    held_s, commanded_s, moved_s = bench.held_s, bench.last_commanded_motion_s, bench.last_motion_s
     violations = bench.violations
     reason = ", ".join(sorted(name for name in bench.names if _said(name, fault)))
     fault.undo(bench)
-    # A commander that is gone says nothing: what it sent last ends at rest, and the referee saw when.
-    rest_ms = None if motion_s is None else max(0.0, 1e3 * (motion_s - lost_s))
-    hold_ms = None if held_s is None else max(0.0, 1e3 * (held_s - lost_s))
+    # A commander that is gone says nothing and sends nothing: its last command ends at rest by itself.
     if "arm_commander" in fault.name:
-        hold_ms = rest_ms
+        held_s = commanded_s
+    hold_ms, rest_ms = _after(held_s, lost_s), _after(moved_s, lost_s)
     began_s = time.monotonic()
     problem = _problem(fault, patience * fault.limit_ms, hold_ms, reason, violations)
     try:
@@ -45,6 +44,10 @@ def run_fault(bench: Bench, fault: Fault, patience: float = 1.0) -> Result:
         problem = problem or f"afterwards: {error}"
     recovery_s = time.monotonic() - began_s
     return Result(fault.name, not problem, hold_ms, rest_ms, reason, violations, recovery_s, problem)
+
+
+def _after(time_s: float | None, lost_s: float) -> float | None:
+    return None if time_s is None else max(0.0, 1e3 * (time_s - lost_s))
 
 
 def _said(name: str, fault: Fault) -> bool:
