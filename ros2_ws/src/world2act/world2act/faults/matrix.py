@@ -38,8 +38,7 @@ def _killed(node: str) -> Fault:
 def _stopped(node: str) -> Fault:
     go_on = _signal(node, signal.SIGCONT)
     text = f"SIGSTOP of {node}, until it is found to hang"
-    short = node == "camera_ingest"
-    return Fault(f"stop {node}", text, _signal(node, signal.SIGSTOP), go_on, SILENCE, waits_s=5.0, in_short=short)
+    return Fault(f"stop {node}", text, _signal(node, signal.SIGSTOP), go_on, SILENCE, waits_s=5.0)
 
 
 def _camera(kind: str, what: str, short: bool = False) -> Fault:
