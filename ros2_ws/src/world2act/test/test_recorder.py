@@ -15,7 +15,6 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from world2act import topics
 from world2act.nodes.recorder import Recorder
-from world2act.recording.sources import SAFETY_STATUS
 from world2act.recording.thread import DISK_FULL
 from world2act_core.files import sha256_file
 from world2act_core.manifest import write_manifest
@@ -67,7 +66,7 @@ class Graph(Node):
         self.chunks = self.create_publisher(ActionChunk, topics.ACTION_CHUNK, reliable)
         self.observations = self.create_publisher(Observation, topics.OBSERVATION, reliable)
         self.healths = self.create_publisher(NodeHealth, topics.NODE_HEALTH, reliable)
-        self.safety = self.create_publisher(SafetyStatus, SAFETY_STATUS, reliable)
+        self.safety = self.create_publisher(SafetyStatus, topics.SAFETY_STATUS, reliable)
         self.create_subscription(RecorderStatus, topics.RECORDER_STATUS, self.statuses.append, reliable)
         self.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, reliable)
         self.client = self.create_client(Record, topics.RECORD)
@@ -143,7 +142,7 @@ def test_an_instruction_becomes_a_file(ros, graph: Graph, start: Start, bundle: 
     stop = SafetyFlag(name="E_STOP", level=SafetyFlag.ERROR, active=True, reaction="stop", message="pressed")
     graph.safety.publish(SafetyStatus(flags=[stop]))
     # Observation, plan and skill, three chunks and the safety filter's report, besides heartbeats.
-    assert ros.until(lambda: has_seen(node, SAFETY_STATUS) and node._thread.progress.messages >= 7)
+    assert ros.until(lambda: has_seen(node, topics.SAFETY_STATUS) and node._thread.progress.messages >= 7)
     ros.spin(0.3)
     graph.end()
     files = wait_for_file(ros, tmp_path / "recordings", 2)

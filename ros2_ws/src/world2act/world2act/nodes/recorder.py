@@ -29,7 +29,7 @@ from world2act.recording.policy_facts import PolicyFacts
 from world2act.recording.prepare import make_folder, recover_all
 from world2act.recording.report import condition_of, state_of, status_message
 from world2act.recording.ring import LastWords
-from world2act.recording.sources import GOAL_STATUS, SAFETY_STATUS, Source, graph_sources, qos_text
+from world2act.recording.sources import GOAL_STATUS, Source, graph_sources, qos_text
 from world2act.recording.thread import RecordingThread
 from world2act.recording.tracker import RECORDER_STOPPED, Begin, End, EpisodeTracker, RefusedError
 from world2act.runner import run_node
@@ -67,7 +67,7 @@ class Recorder(ManagedNode):
             topics.SKILL: (Skill, self._on_skill),
             GOAL_STATUS: (GoalStatusArray, self._on_goals),
             topics.NODE_HEALTH: (NodeHealth, self._on_health),
-            SAFETY_STATUS: (SafetyStatus, self._on_safety),
+            topics.SAFETY_STATUS: (SafetyStatus, self._on_safety),
         }
         self._words, self._faults, self._goals = LastWords(), FaultWatch(), GoalWatch()
         self._tracker = EpisodeTracker(

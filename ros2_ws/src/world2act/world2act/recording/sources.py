@@ -28,7 +28,6 @@ from world2act_interfaces.msg import (
     SkillPlan,
 )
 
-SAFETY_STATUS = "safety_status"
 GOAL_STATUS = f"{topics.EXECUTE_INSTRUCTION}/_action/status"
 PARAMETER_EVENTS = "/parameter_events"
 DEPTH = 200
@@ -66,7 +65,7 @@ def graph_sources(cameras: Sequence[str], lockstep: bool, extra: Sequence[str] =
         Source(topics.OBSERVATION, Observation, topics.reliable(PICTURE_DEPTH), keep=3),
         Source(topics.ACTION_CHUNK, ActionChunk, reliable),
         Source(topics.ARM_COMMAND, ArmCommand, reliable),
-        Source(SAFETY_STATUS, SafetyStatus, reliable, keep=1),
+        Source(topics.SAFETY_STATUS, SafetyStatus, reliable, keep=1),
         Source(topics.NODE_HEALTH, NodeHealth, reliable),
         Source(topics.DIAGNOSTICS, DiagnosticArray, reliable),
         Source(PARAMETER_EVENTS, ParameterEvent, reliable),
