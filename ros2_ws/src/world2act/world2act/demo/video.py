@@ -56,6 +56,7 @@ class VideoWriter:
         self._stream.options = {"preset": "veryfast", "crf": "23"}
         self._stream.time_base = Fraction(1, frames_per_second)
         self.frames = 0
+        self._closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +67,9 @@ class VideoWriter:
         self.close()
 
     def add(self, frame: ImageArray) -> None:
-        """Append one frame as `compose` makes it."""
+        """Append one frame as `compose` makes it; what comes after `close`, while the graph ends, is left out."""
+        if self._closed:
+            return
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         for packet in self._stream.encode(picture):
             self._container.mux(packet)
@@ -74,6 +77,7 @@ class VideoWriter:
 
     def close(self) -> None:
         """Finish the file; it is playable however few frames it has."""
+        self._closed = True
         for packet in self._stream.encode():
             self._container.mux(packet)
         self._container.close()
