@@ -42,7 +42,7 @@ class Inputs:
         self._waiting_since_s = time.monotonic()
 
     def chunk_taken(self) -> None:
-        """From now on, being without a chunk is a fault."""
+        """From now on, being without a fresh chunk is a fault."""
         self._has_chunk = True
 
     def expects_chunk(self, patience_s: float) -> bool:

@@ -96,6 +96,17 @@ def test_a_chunk_that_ends_without_another_is_a_named_latched_hold_and_can_be_cl
     assert arm.run(0.3).decision.mode == SafetyMode.RUNNING
 
 
+def test_an_arm_that_runs_out_of_chunks_rests_and_goes_on_when_the_next_one_is_not_too_late() -> None:
+    arm = Arm(stale_chunk_s=3.0)
+    arm.run(0.1, expects_chunk=False)
+    arm.push(0, (0.0, 0.0, 0.01))
+    step = arm.run(1.5)
+    assert step.point is None and step.decision.hold_reason == NOTHING_FRESH
+    assert np.abs(step.decision.velocity).max() < 1e-6
+    assert arm.push(1, (0.0, 0.0, 0.01))
+    assert arm.run(0.3).decision.mode == SafetyMode.RUNNING
+
+
 def test_waiting_for_a_chunk_is_no_fault() -> None:
     step = Arm().run(0.5, expects_chunk=False)
     assert step.decision.hold_reason == NOTHING_FRESH and step.point is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +60,7 @@ class JointPath:
         self.commanded_pose = self.model.forward(position)
         self._joints = np.array(position, dtype=np.float64)
         self._observations: dict[int, float] = {}
+        self._newest_chunk_s = -math.inf
         self.motion.hold(self.commanded_pose)
 
     def measure(self, stamp_s: float, position: Vector) -> EefPose:
@@ -70,7 +72,14 @@ class JointPath:
     def push(self, chunk: ActionChunk) -> bool:
         """Take a chunk. False: it came too late, twice or out of order. Raises ChunkError when it makes no sense."""
         self._observations = {**dict([*self._observations.items()][-3:]), chunk.sequence: chunk.start_time_s}
-        return self.motion.push(chunk)
+        taken = self.motion.push(chunk)
+        if taken:
+            self._newest_chunk_s = chunk.start_time_s
+        return taken
+
+    def chunk_age_s(self, now_s: float) -> float:
+        """Age of the newest chunk that was taken, since its observation; inf before the first."""
+        return now_s - self._newest_chunk_s
 
     def sample(self, now_s: float, period_s: float) -> PathPoint | None:
         """The reference of this period; None when no chunk covers it. Call it while the arm holds, too."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from world2act_core.commanding.joint_path import JointPath, PathPoint
@@ -44,13 +43,15 @@ class ProfiledArm:
     def step(self, situation: Situation, period_s: float, observation_age_s: float, expects_chunk: bool) -> Step:
         """The command at the end of this period.
 
-        observation_age_s: of the newest one, inf before the first. expects_chunk: a period that no chunk covers is a
-        fault; otherwise the arm only waits for one.
+        observation_age_s: of the newest one, inf before the first. expects_chunk: when no chunk covers this period, the
+        arm rests and goes on with the next one, and the newest being too old is a fault; otherwise it only waits.
         """
         point = self.path.sample(situation.now_s, period_s)
         if situation.hold_reason:
             point = None
-        decision = self.safety.step(self._request(point, observation_age_s, expects_chunk), situation, period_s)
+        chunk_age_s = self.path.chunk_age_s(situation.now_s) if expects_chunk else 0.0
+        request = self._request(point, observation_age_s, chunk_age_s)
+        decision = self.safety.step(request, situation, period_s)
         follows = point is not None and not decision.hold_reason
         self.path.commanded(decision.position, point if follows else None)
         return Step(decision, point)
@@ -59,8 +60,8 @@ class ProfiledArm:
         """End what is latched in the filter, if its causes are gone."""
         return self.safety.clear(situation)
 
-    def _request(self, point: PathPoint | None, observation_age_s: float, expects_chunk: bool) -> MotionRequest:
+    def _request(self, point: PathPoint | None, observation_age_s: float, chunk_age_s: float) -> MotionRequest:
         if point is None:
-            return MotionRequest(None, self._gripper, observation_age_s, math.inf if expects_chunk else 0.0)
+            return MotionRequest(None, self._gripper, observation_age_s, chunk_age_s)
         self._gripper = point.reference.gripper
         return MotionRequest(point.joints.position, self._gripper, observation_age_s, point.reference.age_s)
