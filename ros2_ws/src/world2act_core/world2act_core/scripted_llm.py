@@ -69,7 +69,8 @@ class ScriptedLlm:
     script: replies in order (the last is repeated), or a function of the question. questions: what came, in order.
     """
 
-    def __init__(self, script: Script, models: tuple[str, ...] = ("scripted",)) -> None:
+    def __init__(self, script: Script, models: tuple[str, ...] = ("scripted",), port: int = 0) -> None:
+        """port: to listen on, 0 for any that is free. Raises OSError when it is taken."""
         self.questions: list[Question] = []
         self._models = models
         self._answer = script if callable(script) else _in_order(list(script))
@@ -87,14 +88,19 @@ class ScriptedLlm:
             def log_message(self, format: str, *arguments: Any) -> None:
                 """Nothing: a test's output is for what fails."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_port)
+
+    @property
     def base_url(self) -> str:
         """The address for LlmEndpoint."""
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -18,9 +18,10 @@ from world2act.cli.options import check_bundle, check_domain
 from world2act.errors import GraphError
 from world2act.faults.bench import Bench
 from world2act.faults.fault import Fault, Result
+from world2act.faults.language_model import MODEL, TIMEOUT_S, LanguageModel
 from world2act.faults.matrix import FAULTS
 from world2act.faults.run import run_fault
-from world2act.graph import DEFAULT_BUNDLE, DEFAULT_SIM_PROFILE, GraphOptions, build_graph
+from world2act.graph import DEFAULT_BUNDLE, DEFAULT_SIM_PROFILE, GraphOptions, GraphSpec, build_graph
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, run_folder
 from world2act_core.files import atomic_write_text
@@ -79,12 +80,10 @@ class Faults:
         return [fault for fault in wanted if fault.in_short or not self.short]
 
     def _run_all(self, chosen: list[Fault], bundle: Path, disk: Path, console: Console) -> list[Result]:
-        options = GraphOptions(bundle=str(bundle), profile=DEFAULT_SIM_PROFILE, reduced="never", record=str(disk))
-        spec = build_graph("sim", options).with_parameters("recorder", min_free=0)
         results = []
-        with Supervisor(spec, run_folder()) as supervisor:
+        with LanguageModel() as llm, Supervisor(_graph(bundle, disk, llm), run_folder()) as supervisor:
             supervisor.bring_up(lambda name, state: console.print(f"  {name:<15} {state}"))
-            bench = Bench(supervisor, self.seed, lambda name, text: None)
+            bench = Bench(supervisor, self.seed, lambda name, text: None, llm)
             for fault in chosen:
                 console.print(f"{fault.name}: {fault.what} ...", end=" ")
                 try:
@@ -94,6 +93,14 @@ class Faults:
                     break
                 console.print(results[-1].problem or "survived", markup=False)
         return results
+
+
+def _graph(bundle: Path, disk: Path, llm: LanguageModel) -> GraphSpec:
+    options = GraphOptions(
+        bundle=str(bundle), profile=DEFAULT_SIM_PROFILE, reduced="never", record=str(disk),
+        planner="llm", llm_base_url=llm.base_url, llm_model=MODEL, llm_timeout=TIMEOUT_S,
+    )  # fmt: skip
+    return build_graph("sim", options).with_parameters("recorder", min_free=0)
 
 
 @contextmanager

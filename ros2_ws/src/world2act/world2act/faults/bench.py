@@ -17,6 +17,7 @@ from world2act import topics
 from world2act.client import GraphClient
 from world2act.conversions import stamp_to_ns
 from world2act.errors import GraphError
+from world2act.faults.language_model import LanguageModel
 from world2act.supervision.back_off import RestartLimits
 from world2act.supervision.graph_watch import GraphWatch
 from world2act.supervision.supervisor import Supervisor
@@ -30,7 +31,8 @@ HANG_S = 3.0
 class Bench:
     """Everything runs in this thread: `spin` lets the supervisor do its work and takes what has come in."""
 
-    def __init__(self, supervisor: Supervisor, seed: int, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, supervisor: Supervisor, seed: int, tell: Callable[[str, str], None], llm: LanguageModel) -> None:
+        self.llm = llm
         self.supervisor, self.session = supervisor, supervisor.session
         self.client = GraphClient(self.session)
         limits = RestartLimits(restarts=100)
@@ -52,6 +54,7 @@ class Bench:
         node.create_subscription(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, topics.reliable())
         self.chunks = node.create_publisher(ActionChunk, topics.ACTION_CHUNK, topics.reliable())
         self._e_stop = node.create_publisher(Bool, "e_stop", topics.latched())
+        self._goal: Any = None
         self._actions = ActionClient(node, ExecuteInstruction, topics.EXECUTE_INSTRUCTION)
         self.session.own(self._actions.destroy)
 
@@ -129,7 +132,7 @@ class Bench:
             try:
                 self.client.reset(self._seed, INSTRUCTION)
                 self.spin(0.3)
-                self._actions.send_goal_async(ExecuteInstruction.Goal(instruction=INSTRUCTION))
+                self._instruct()
             except GraphError as error:
                 problem = str(error)
                 self.spin(1.0)
@@ -140,6 +143,20 @@ class Bench:
                     return
             problem = f"the arm did not move; latched: {sorted(self.latched()) or 'nothing'}"
         raise GraphError(problem)
+
+    def instruct_again(self, patience_s: float = 10.0) -> None:
+        """Cancel the instruction, give it again, and wait until the arm moves. Raises GraphError when it does not."""
+        handle = self._goal.result() if self._goal is not None and self._goal.done() else None
+        if handle is not None and handle.accepted:
+            ended = handle.get_result_async()
+            handle.cancel_goal_async()
+            self.until(ended.done, patience_s)
+        self._instruct()
+        if not self.until(lambda: not self.running, patience_s) or not self.until(lambda: self.running, patience_s):
+            raise GraphError(f"the arm did not move again within {patience_s:g} s")
+
+    def _instruct(self) -> None:
+        self._goal = self._actions.send_goal_async(ExecuteInstruction.Goal(instruction=INSTRUCTION))
 
     def latched(self) -> set[str]:
         """Names of what the safety filter waits to have cleared."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from world2act.faults import chunks, machine
 from world2act.faults.bench import Bench
 from world2act.faults.fault import E_STOP_MS, Fault
+from world2act.faults.language_model import Manner
 
 MOVERS = ("sim_arm", "camera_ingest", "vla_policy", "arm_commander", "skill_planner")
 """The nodes without which nothing moves; sim_arm stands for the arm's driver."""
@@ -51,6 +52,23 @@ def _joints(kind: str, what: str, short: bool = False) -> Fault:
     )
 
 
+def _llm(kind: str, what: str, inject: Callable[[Bench], None], short: bool = False) -> Fault:
+    """The instruction is given once more while the model is of no use; the arm has to move all the same."""
+
+    def ask(bench: Bench) -> None:
+        inject(bench)
+        bench.instruct_again()
+
+    return Fault(f"LLM {kind}", what, ask, lambda bench: bench.llm.open(), ("LLM_UNUSED",), math.inf, in_short=short)
+
+
+def _manner(manner: Manner) -> Callable[[Bench], None]:
+    def set_manner(bench: Bench) -> None:
+        bench.llm.manner = manner
+
+    return set_manner
+
+
 FAULTS: tuple[Fault, ...] = (
     Fault("e-stop", "the emergency stop is pressed", lambda bench: bench.press(True), lambda bench: bench.press(False),
           ("E_STOP",), E_STOP_MS, in_short=True),
@@ -75,6 +93,9 @@ FAULTS: tuple[Fault, ...] = (
           ("DISK_FULL",), math.inf, waits_s=4.0),
     Fault("engine truncated", "the engine's file is cut in half and the policy dies", machine.damage_engine,
           machine.repair_engine, SILENCE, waits_s=3.0),
+    _llm("down", "the language model that plans refuses every connection", lambda bench: bench.llm.close()),
+    _llm("garbage", "the language model answers something else than a plan", _manner("garbage"), short=True),
+    _llm("hangs", "the language model does not answer", _manner("hangs")),
     Fault("CPU starved", "one busy loop per core", machine.starve, machine.end_processes, (), math.inf, waits_s=4.0),
     Fault("DDS flood", "twenty participants join at once", machine.flood, machine.end_processes, (), math.inf,
           waits_s=6.0),
