@@ -1,0 +1,81 @@
+"""The result of a soak: for a file, and as a table for people."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.table import Table
+
+from world2act.soak.leftovers import Leftovers
+from world2act.soak.report import analyse
+from world2act.soak.settings import Settings
+from world2act.soak.table import Series
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where everything is written."""
+
+    json: Path
+    csv: Path
+    plot: Path
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the work ended: after how long, whether somebody ended it, why the graph did ("": it did not), what was done
+    (`Counts`), and what was left."""
+
+    seconds: float
+    interrupted: bool
+    problem: str
+    counts: Mapping[str, Any]
+    leftovers: Leftovers
+
+
+def result(ending: Ending, samples: Series, settings: Settings, bundle: str) -> dict[str, Any]:
+    """Everything as plain values; `problems` is empty when nothing grew, leaked, stalled or was left."""
+    findings = analyse(samples, settings)
+    restarts = [f"{name} was lost and started again {count} times" for name, count in ending.counts["restarts"].items()]
+    refused = [f"{ending.counts['problem_count']} steps went wrong"] if ending.counts["problem_count"] else []
+    ended = [ending.problem] if ending.problem else []
+    problems = [*ended, *restarts, *refused, *findings.problems, *ending.leftovers.problems]
+    return {
+        "seconds": ending.seconds,
+        "interrupted": ending.interrupted,
+        "problems": problems,
+        "settings": asdict(settings),
+        "bundle": Path(bundle).name,
+        "machine": {
+            "system": f"{platform.system()} {platform.release()}", "python": platform.python_version(),
+            "cores": psutil.cpu_count(), "memory_mib": psutil.virtual_memory().total >> 20,
+        },
+        "work": dict(ending.counts),
+        "leftovers": asdict(ending.leftovers),
+        **{name: value for name, value in findings.to_dict().items() if name != "problems"},
+    }  # fmt: skip
+
+
+def summary(found: Mapping[str, Any]) -> Table:
+    """One line per process."""
+    table = Table(
+        "process", "USS [MiB]", "slope [MiB/h]", "95 % interval", "Theil-Sen", "memory", "threads", "fds", "CPU"
+    )
+    for name, process in found["processes"].items():
+        memory, counted = process["memory_mib"], process["counted"]
+        slope = memory["slope"]
+        shown = ("", "", "")
+        if slope is not None:
+            interval = f"{slope['low']:+.2f} to {slope['high']:+.2f}"
+            shown = (f"{slope['slope']:+.2f}", interval, f"{slope['theil_sen']:+.2f}")
+        table.add_row(
+            name, f"{memory['first_mib']:.1f} to {memory['last_mib']:.1f}", *shown, memory["verdict"],
+            *(f"{leak['first']:g} to {leak['last']:g}" for leak in counted.values()),
+            f"{process['cpu_percent']:.0f} %",
+        )  # fmt: skip
+    return table
