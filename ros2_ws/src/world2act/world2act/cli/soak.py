@@ -14,7 +14,7 @@ from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, DEFAULT_SIM_PROFILE, GraphOptions, build_graph
 from world2act.soak.figure import draw_figure
 from world2act.soak.leftovers import find_leftovers, look_before
-from world2act.soak.result import Ending, Paths, result, summary
+from world2act.soak.result import Ending, Paths, conclusion, result, story, summary
 from world2act.soak.run import RECORDINGS, SoakRun, clock
 from world2act.soak.sampler import columns
 from world2act.soak.settings import WARM_UP_SHARE, Settings
@@ -77,8 +77,10 @@ class Soak:
             atomic_write_text(paths.json, json.dumps(found, indent=1))
             draw_figure(paths.plot, samples, settings.warm_up_s)
         Console(width=max(console.width, TABLE_WIDTH)).print(summary(found))
-        for problem in found["problems"]:
-            console.print(problem, style="red", markup=False, highlight=False)
+        for line in story(found):
+            console.print(line, markup=False, highlight=False)
+        for line in conclusion(found):
+            console.print(line, style="red" if found["problems"] else "green", markup=False, highlight=False)
         console.print(f"Written: {paths.json}, {paths.csv}, {paths.plot}", highlight=False)
         if ending.interrupted:
             return EXIT_INTERRUPTED

@@ -16,6 +16,7 @@ from world2act.soak.verdict import Growth, Leak, judge_growth, judge_leak
 
 COUNTED = ("threads", "fds")
 WHOLE_GRAPH = ("graph.processes", "graph.shm_files")
+SHM_FREE = "machine.shm_free_mib"
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,18 @@ class ProcessFindings:
 
 @dataclass(frozen=True)
 class Findings:
-    """Of the samples after the warm-up; the gaps are of the whole time."""
+    """Of the samples after the warm-up; the gaps are of the whole time.
+
+    graph: what all of it has; gaps_s: the longest time without commands, observations and any progress; sizes_mib: of
+    folders in the end; shm_free_mib: the least that was left of the machine's shared memory.
+    """
 
     processes: Mapping[str, ProcessFindings]
     graph: Mapping[str, Leak]
     gaps_s: Mapping[str, float]
     rates_hz: Mapping[str, float]
+    sizes_mib: Mapping[str, float]
+    shm_free_mib: float
     problems: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,6 +68,8 @@ class Findings:
             "graph": {name: leak.to_dict() for name, leak in self.graph.items()},
             "longest_gap_s": dict(self.gaps_s),
             "rates_hz": dict(self.rates_hz),
+            "sizes_mib": dict(self.sizes_mib),
+            "shm_free_mib": self.shm_free_mib,
             "problems": list(self.problems),
         }
 
@@ -76,15 +85,15 @@ def analyse(samples: Series, settings: Settings) -> Findings:
     graph = {name: judge_leak(late[name]) for name in WHOLE_GRAPH}
     gaps = {name: _most(samples[f"{name}.gap_s"]) for name in ("commands", "observations", "progress")}
     rates = {name: float(np.nanmean(late[f"{name}.hz"])) for name in ("commands", "observations")}
+    sizes = {name.removesuffix(".size_mib"): float(late[name][-1]) for name in late if name.endswith(".size_mib")}
     problems = [problem for name, found in processes.items() for problem in found.problems(name)]
     problems += [f"no sample of {name}" for name in names if name not in processes]
     problems += [f"{name} went from {leak.first:g} to {leak.last:g}" for name, leak in graph.items() if leak.failed]
-    problems += gap_problems(gaps, settings)
-    return Findings(processes, graph, gaps, rates, tuple(problems))
+    problems += _gap_problems(gaps, settings)
+    return Findings(processes, graph, gaps, rates, sizes, float(np.nanmin(late[SHM_FREE])), tuple(problems))
 
 
-def gap_problems(gaps_s: Mapping[str, float], settings: Settings) -> list[str]:
-    """Gaps longer than they may be, in words."""
+def _gap_problems(gaps_s: Mapping[str, float], settings: Settings) -> list[str]:
     limits = {
         "commands": settings.command_gap_s, "observations": settings.observation_gap_s, "progress": settings.stall_s
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The result of a soak: for a file, and as a table for people."""
+"""The result of a soak: for a file, and for people."""
 
 from __future__ import annotations
 
@@ -79,3 +79,32 @@ def summary(found: Mapping[str, Any]) -> Table:
             f"{process['cpu_percent']:.0f} %",
         )  # fmt: skip
     return table
+
+
+def story(found: Mapping[str, Any]) -> list[str]:
+    """What was done and said, in a few lines."""
+    work, gaps, rates = found["work"], found["longest_gap_s"], found["rates_hz"]
+    return [
+        f"{work['instructions']} instructions: {work['succeeded']} done ({work['achieved']} says the simulator), "
+        f"{work['cancelled']} cancelled, {work['e_stops']} e-stops; failed: {_named(work['failed'])}",
+        f"{work['holds']} holds under way, {work['clears']} clears; faults: {_named(work['faults'])}",
+        *(f"{name}: {rates[name]:.1f} Hz, longest gap {gaps[name]:.3f} s" for name in rates),
+        f"longest time without progress {gaps['progress']:.1f} s",
+        *(f"{name}: {leak['first']:g} to {leak['last']:g}" for name, leak in found["graph"].items()),
+        ", ".join(f"{name}: {size:.1f} MiB" for name, size in found["sizes_mib"].items()),
+    ]
+
+
+def conclusion(found: Mapping[str, Any]) -> list[str]:
+    """What is wrong; one line that says what is not when nothing is."""
+    if found["problems"]:
+        return list(found["problems"])
+    verdicts = {process["memory_mib"]["verdict"] for process in found["processes"].values()}
+    if "too short" in verdicts:
+        return ["no leak, no stall, nothing left; too short a time to judge the growth of memory"]
+    return ["no growth, no leak, no stall, nothing left"]
+
+
+def _named(counts: Mapping[str, int]) -> str:
+    most_first = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count}" for name, count in most_first) or "none"

@@ -64,6 +64,7 @@ class SoakRun:
                 self._worker.run(step)
         except _OverError as over:
             self.problem = str(over)
+            self._sample()  # what has stopped since the last one is not to be missed
         finally:
             self.seconds = self.elapsed_s
 

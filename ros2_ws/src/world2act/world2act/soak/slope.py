@@ -69,7 +69,7 @@ def block_means(times: Vector, values: Vector, blocks: int) -> tuple[Vector, Vec
 def _inflation(residuals: Vector) -> float:
     """How much larger the variance is than of independent blocks; 1 when there is no positive correlation.
 
-    The residuals of a line look less correlated than what they come from: r - (2 + 4 r) / n on average, taken back here.
+    The residuals of a line look less correlated than what they come from, by (2 + 4 r) / n on average: taken back here.
     """
     energy, n = float(residuals @ residuals), len(residuals)
     if energy == 0.0:
