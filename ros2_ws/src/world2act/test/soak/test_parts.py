@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import subprocess
 import sys
@@ -122,14 +123,12 @@ def test_a_process_is_measured_and_its_successor_too() -> None:
 
 
 def test_only_fast_dds_files_that_are_mapped_are_found() -> None:
-    import mmap
-
     paths = [SHARED_MEMORY / f"{name}_{os.getpid()}" for name in ("fastdds_test", "other_test")]
     try:
-        for path in paths:
-            path.write_bytes(bytes(4096))
-        assert str(paths[0]) not in shared_memory_files([os.getpid()])
-        with open(paths[0], "r+b") as one, open(paths[1], "r+b") as two:
+        with open(paths[0], "w+b") as one, open(paths[1], "w+b") as two:
+            one.truncate(4096)
+            two.truncate(4096)
+            assert str(paths[0]) not in shared_memory_files([os.getpid()])
             with mmap.mmap(one.fileno(), 4096), mmap.mmap(two.fileno(), 4096):
                 found = shared_memory_files([os.getpid()])
         assert str(paths[0]) in found and str(paths[1]) not in found

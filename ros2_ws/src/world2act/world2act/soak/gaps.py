@@ -10,29 +10,28 @@ class GapMeter:
     """Call `seen` for each event and `take` for each sample. Times [s] are of any one clock."""
 
     def __init__(self, began_s: float) -> None:
+        self.total = 0
+        """Events since the beginning."""
         self.longest_s = 0.0
         """Since the beginning."""
         self.longest_at_s = began_s
         self._last_s = self._taken_s = began_s
         self._recent_s = 0.0
-        self._count = 0
+        self._taken = 0
 
     def seen(self, time_s: float) -> None:
         """An event at `time_s`; one that is older than the last only counts."""
-        self._count += 1
+        self.total += 1
         self._gap(time_s)
-        self._last_s = max(self._last_s, time_s)
-
-    def restart(self, time_s: float) -> None:
-        """What was before does not count: as if an event had come now."""
         self._last_s = max(self._last_s, time_s)
 
     def take(self, now_s: float) -> tuple[float, float]:
         """(events per second, longest gap [s]) since it was called last."""
         if now_s - self._last_s > ONGOING_S:
             self._gap(now_s)
-        rate = self._count / max(now_s - self._taken_s, 1e-9)
-        gap_s, self._recent_s, self._count, self._taken_s = self._recent_s, 0.0, 0, now_s
+        rate = (self.total - self._taken) / max(now_s - self._taken_s, 1e-9)
+        gap_s, self._recent_s = self._recent_s, 0.0
+        self._taken, self._taken_s = self.total, now_s
         return rate, gap_s
 
     def _gap(self, time_s: float) -> None:

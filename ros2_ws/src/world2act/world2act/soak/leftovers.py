@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Self
 
 import psutil
 
@@ -16,10 +17,16 @@ from world2act.supervision.shared_memory import dead_segments, segments
 
 @dataclass(frozen=True)
 class Before:
-    """What is there before a graph: files in shared memory, and threads of this process."""
+    """What is there before a graph: files in shared memory; threads and child processes of this process."""
 
     shm_files: frozenset[str]
     threads: int
+    children: frozenset[int]
+
+    @classmethod
+    def now(cls) -> Self:
+        """As it is now."""
+        return cls(frozenset(map(str, segments())), _threads(), _children())
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,13 @@ def look_before() -> Before:
     # DDS starts some threads with the first participant of a process and keeps them for its life.
     with Session("world2act_soak_before"):
         pass
-    return Before(frozenset(map(str, segments())), _threads())
+    return Before.now()
 
 
 def find_leftovers(before: Before, processes: Collection[tuple[int, float]], shm_files: Collection[str]) -> Leftovers:
     """processes: id and time of creation of what the graph had; shm_files: paths of what its processes had mapped."""
     alive = {pid for pid, created_s in processes if _is_there(pid, created_s)}
-    alive |= {child.pid for child in psutil.Process().children(recursive=True)}
+    alive |= _children() - before.children
     # A file that another process uses is another graph's: somebody with a wrong address may have sent us something.
     nobodys = {str(path) for path in dead_segments()} | shared_memory_files([os.getpid()])
     files = (nobodys & set(shm_files)) - before.shm_files
@@ -63,6 +70,10 @@ def find_leftovers(before: Before, processes: Collection[tuple[int, float]], shm
 
 def _threads() -> int:
     return int(psutil.Process().num_threads())
+
+
+def _children() -> frozenset[int]:
+    return frozenset(child.pid for child in psutil.Process().children(recursive=True))
 
 
 def _is_there(pid: int, created_s: float) -> bool:
