@@ -96,6 +96,14 @@ def ending(**changes: Any) -> Ending:
     return Ending(**{**values, "counts": Counts(instructions=500, succeeded=450).to_dict(), **changes})
 
 
+def failed_steps() -> dict[str, Any]:
+    """Counts with two problems."""
+    counts = Counts()
+    for seed in (4, 5):
+        counts.problem(f"pick, seed {seed}: refused")
+    return counts.to_dict()
+
+
 def test_what_people_are_told(tmp_path: Path) -> None:
     found = result(ending(), samples(), SETTINGS, "somewhere/my-bundle")
     assert found["problems"] == [] and found["bundle"] == "my-bundle"
@@ -119,7 +127,8 @@ def test_a_short_one_does_not_claim_what_it_cannot_know() -> None:
     ("changes", "problem"),
     [
         ({"problem": "gave up: vla_policy was lost"}, "gave up: vla_policy was lost"),
-        ({"counts": Counts(problem_count=2).to_dict()}, "2 steps went wrong"),
+        ({"counts": failed_steps()}, "2 steps went wrong; the newest: pick, seed 5: refused"),
+        ({"counts": Counts(instructions=10).to_dict()}, "none of 10 instructions was carried out"),
         ({"leftovers": Leftovers((4711,), (), 0)}, "processes left after the end: 4711"),
         ({"leftovers": Leftovers((), ("/dev/shm/fastdds_1",), 0)}, "left after the end: /dev/shm/fastdds_1"),
         ({"leftovers": Leftovers((), (), 3)}, "3 threads left"),

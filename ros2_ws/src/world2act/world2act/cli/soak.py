@@ -18,7 +18,7 @@ from world2act.soak.result import Ending, Paths, conclusion, result, story, summ
 from world2act.soak.run import RECORDINGS, SoakRun, clock
 from world2act.soak.sampler import columns
 from world2act.soak.settings import WARM_UP_SHARE, Settings
-from world2act.soak.table import SampleWriter, read_samples
+from world2act.soak.table import SampleWriter, Series, read_samples
 from world2act.supervision.interrupts import EXIT_INTERRUPTED, uninterrupted
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, run_folder
@@ -75,16 +75,24 @@ class Soak:
             samples = read_samples(paths.csv)
             found = result(ending, samples, settings, bundle)
             atomic_write_text(paths.json, json.dumps(found, indent=1))
-            draw_figure(paths.plot, samples, settings.warm_up_s)
+            drawn = self._draw(paths.plot, samples, settings)
         Console(width=max(console.width, TABLE_WIDTH)).print(summary(found))
         for line in story(found):
             console.print(line, markup=False, highlight=False)
         for line in conclusion(found):
             console.print(line, style="red" if found["problems"] else "green", markup=False, highlight=False)
-        console.print(f"Written: {paths.json}, {paths.csv}, {paths.plot}", highlight=False)
+        console.print(f"Written: {paths.json}, {paths.csv}{drawn}", highlight=False, soft_wrap=True)
         if ending.interrupted:
             return EXIT_INTERRUPTED
         return 1 if found["problems"] else 0
+
+    def _draw(self, path: Path, samples: Series, settings: Settings) -> str:
+        """The picture, unless what draws it is missing: nobody loses two hours' work to that. What to say about it."""
+        try:
+            draw_figure(path, samples, settings.warm_up_s)
+        except ImportError:
+            return "; no picture: matplotlib is not installed (pip install matplotlib)"
+        return f", {path}"
 
     def _settings(self) -> Settings:
         """Everything that was chosen, checked. Raises GraphError."""

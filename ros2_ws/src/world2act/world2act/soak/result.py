@@ -16,6 +16,9 @@ from world2act.soak.report import analyse
 from world2act.soak.settings import Settings
 from world2act.soak.table import Series
 
+ENOUGH_INSTRUCTIONS = 10
+"""Of so many one should succeed."""
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -41,10 +44,7 @@ class Ending:
 def result(ending: Ending, samples: Series, settings: Settings, bundle: str) -> dict[str, Any]:
     """Everything as plain values; `problems` is empty when nothing grew, leaked, stalled or was left."""
     findings = analyse(samples, settings)
-    restarts = [f"{name} was lost and started again {count} times" for name, count in ending.counts["restarts"].items()]
-    refused = [f"{ending.counts['problem_count']} steps went wrong"] if ending.counts["problem_count"] else []
-    ended = [ending.problem] if ending.problem else []
-    problems = [*ended, *restarts, *refused, *findings.problems, *ending.leftovers.problems]
+    problems = [*_work_problems(ending), *findings.problems, *ending.leftovers.problems]
     return {
         "seconds": ending.seconds,
         "interrupted": ending.interrupted,
@@ -59,6 +59,18 @@ def result(ending: Ending, samples: Series, settings: Settings, bundle: str) -> 
         "leftovers": asdict(ending.leftovers),
         **{name: value for name, value in findings.to_dict().items() if name != "problems"},
     }  # fmt: skip
+
+
+def _work_problems(ending: Ending) -> list[str]:
+    """What went wrong with the work itself, in words."""
+    counts = ending.counts
+    found = [ending.problem] if ending.problem else []
+    found += [f"{name} was lost and started again {times} times" for name, times in counts["restarts"].items()]
+    if counts["problem_count"]:
+        found.append(f"{counts['problem_count']} steps went wrong; the newest: {counts['problems'][-1]}")
+    if counts["instructions"] >= ENOUGH_INSTRUCTIONS and not counts["succeeded"]:
+        found.append(f"none of {counts['instructions']} instructions was carried out: this was no operation")
+    return found
 
 
 def summary(found: Mapping[str, Any]) -> Table:
