@@ -70,6 +70,15 @@ def test_one_outlier_does_not_move_the_theil_sen_slope() -> None:
     assert found.slope > 50 and found.theil_sen == pytest.approx(1.5, abs=0.1)
 
 
+def test_what_comes_and_goes_does_not_lift_the_floor() -> None:
+    """Two states of an allocator, the higher one ever more often, and the same with a leak below."""
+    rng = np.random.default_rng(4)
+    states = 137.0 + 2.5 * (rng.random(660) < 0.2 + 0.5 * np.arange(660) / 660)
+    found = fit_slope(HOURS, states)
+    assert found.low > 0.0 and found.floor == pytest.approx(0.0, abs=0.1)
+    assert fit_slope(HOURS, states + 3.0 * HOURS).floor == pytest.approx(3.0, abs=0.1)
+
+
 def test_too_few_samples_say_nothing() -> None:
     with pytest.raises(TooShortError, match="23 samples; at least 24"):
         fit_slope(HOURS[:23], HOURS[:23])
@@ -95,7 +104,7 @@ def test_verdicts(slope: float, noise: float, verdict: str) -> None:
 def test_minutes_say_nothing_about_hours() -> None:
     few = judge_growth(TIMES_S[:10], 90.0 + HOURS[:10], 1.0)
     assert few.verdict == "too short" and few.slope is None and not few.failed
-    short = judge_growth(TIMES_S[:60], 90.0 + 100.0 * HOURS[:60], 1.0)
+    short = judge_growth(TIMES_S[:180], 90.0 + 100.0 * HOURS[:180], 1.0)
     assert short.verdict == "too short" and short.slope is not None
 
 

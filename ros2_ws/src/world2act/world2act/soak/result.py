@@ -76,15 +76,24 @@ def _work_problems(ending: Ending) -> list[str]:
 def summary(found: Mapping[str, Any]) -> Table:
     """One line per process."""
     table = Table(
-        "process", "USS [MiB]", "slope [MiB/h]", "95 % interval", "Theil-Sen", "memory", "threads", "fds", "CPU"
+        "process",
+        "USS [MiB]",
+        "slope [MiB/h]",
+        "95 % interval",
+        "Theil-Sen",
+        "floor",
+        "memory",
+        "threads",
+        "fds",
+        "CPU",
     )
     for name, process in found["processes"].items():
         memory, counted = process["memory_mib"], process["counted"]
         slope = memory["slope"]
-        shown = ("", "", "")
+        shown = ("", "", "", "")
         if slope is not None:
             interval = f"{slope['low']:+.2f} to {slope['high']:+.2f}"
-            shown = (f"{slope['slope']:+.2f}", interval, f"{slope['theil_sen']:+.2f}")
+            shown = (f"{slope['slope']:+.2f}", interval, f"{slope['theil_sen']:+.2f}", f"{slope['floor']:+.2f}")
         table.add_row(
             name, f"{memory['first_mib']:.1f} to {memory['last_mib']:.1f}", *shown, memory["verdict"],
             *(f"{leak['first']:g} to {leak['last']:g}" for leak in counted.values()),

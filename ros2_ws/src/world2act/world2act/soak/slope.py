@@ -24,12 +24,13 @@ class TooShortError(ValueError):
 @dataclass(frozen=True)
 class Slope:
     """All per unit of time. low, high: 95 % interval; theil_sen: the median of all pairs' slopes, which outliers do not
-    move; blocks: how many means the line was drawn through."""
+    move; floor: slope of the blocks' smallest values, which what comes and goes does not move; blocks: how many."""
 
     slope: float
     low: float
     high: float
     theil_sen: float
+    floor: float
     blocks: int
 
 
@@ -51,11 +52,12 @@ def fit_slope(times: Vector, values: Vector, confidence: float = 0.95) -> Slope:
     spread = float(centred @ centred)
     slope = float(centred @ means) / spread
     residuals = means - means.mean() - slope * centred
-    free = len(means) - 2
+    free = blocks - 2
     variance = float(residuals @ residuals) / free / spread * _inflation(residuals)
     half = float(t.ppf(0.5 + confidence / 2, free)) * math.sqrt(variance)
     theil_sen = float(theilslopes(means, mean_times).slope)
-    return Slope(slope, slope - half, slope + half, theil_sen, len(means))
+    smallest = np.array([part.min() for part in np.array_split(values, blocks)])
+    return Slope(slope, slope - half, slope + half, theil_sen, float(centred @ smallest) / spread, blocks)
 
 
 def block_means(times: Vector, values: Vector, blocks: int) -> tuple[Vector, Vector]:

@@ -14,8 +14,8 @@ Vector = NDArray[np.float64]
 Word = Literal["no growth", "grows", "too short", "no leak", "leak"]
 BLOCK = 0.1
 """Share of the samples that the first and the last block have, for what is counted in whole numbers."""
-SHORTEST_H = 0.25
-"""Less than a quarter of an hour of samples says nothing about growth per hour."""
+SHORTEST_H = 0.5
+"""Less than half an hour of samples says nothing about growth per hour: an allocator's moods last for minutes."""
 
 
 @dataclass(frozen=True)
