@@ -85,6 +85,14 @@ def test_what_nodes_say_counts_with_their_name(stage: Stage) -> None:
     assert stage.ros.until(lambda: stage.counts.faults == {"camera_ingest: CAMERA_SILENT": 2})
 
 
+def test_a_node_that_was_lost_waits_to_be_cleared_too(stage: Stage) -> None:
+    stage.say(SafetyStatus.STOPPED, "E_STOP")
+    stage.health.publish(NodeHealth(node="/supervisor", level=FAULT, fault="NODE_LOST"))
+    assert stage.ros.until(lambda: stage.listener.latched == {"E_STOP", "NODE_LOST"})
+    stage.health.publish(NodeHealth(node="/supervisor", level=OK))
+    assert stage.ros.until(lambda: stage.listener.latched == {"E_STOP"})
+
+
 def test_only_an_arm_that_was_under_way_comes_to_hold(stage: Stage) -> None:
     stage.say(SafetyStatus.HOLDING)
     stage.listener.working = True

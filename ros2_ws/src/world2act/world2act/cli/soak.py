@@ -78,9 +78,10 @@ class Soak:
             drawn = self._draw(paths.plot, samples, settings)
         Console(width=max(console.width, TABLE_WIDTH)).print(summary(found))
         for line in story(found):
-            console.print(line, markup=False, highlight=False)
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        style = "red" if found["problems"] else "green"
         for line in conclusion(found):
-            console.print(line, style="red" if found["problems"] else "green", markup=False, highlight=False)
+            console.print(line, style=style, markup=False, highlight=False, soft_wrap=True)
         console.print(f"Written: {paths.json}, {paths.csv}{drawn}", highlight=False, soft_wrap=True)
         if ending.interrupted:
             return EXIT_INTERRUPTED

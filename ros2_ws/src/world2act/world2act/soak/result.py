@@ -18,6 +18,7 @@ from world2act.soak.table import Series
 
 ENOUGH_INSTRUCTIONS = 10
 """Of so many one should succeed."""
+COLUMNS = ("process", "USS [MiB]", "MiB/h", "95 % interval", "Theil-Sen", "floor", "memory", "threads", "fds", "CPU")
 
 
 @dataclass(frozen=True)
@@ -75,18 +76,7 @@ def _work_problems(ending: Ending) -> list[str]:
 
 def summary(found: Mapping[str, Any]) -> Table:
     """One line per process."""
-    table = Table(
-        "process",
-        "USS [MiB]",
-        "slope [MiB/h]",
-        "95 % interval",
-        "Theil-Sen",
-        "floor",
-        "memory",
-        "threads",
-        "fds",
-        "CPU",
-    )
+    table = Table(*COLUMNS)
     for name, process in found["processes"].items():
         memory, counted = process["memory_mib"], process["counted"]
         slope = memory["slope"]

@@ -32,8 +32,7 @@ class SoakRun:
     """Everything runs in this thread; `run` returns when the time is over.
 
     folders: those whose size is followed; the one called "recordings" is kept small. shm_before: files in shared memory
-    that are others'. problem: why it ended before its
-    time, "" when it did not.
+    that are others'. problem: why it ended before its time, "" when it did not.
     """
 
     def __init__(
@@ -81,8 +80,7 @@ class SoakRun:
     def _sample(self) -> None:
         values = self.sampler.take(self.elapsed_s, time.time())
         now_s = time.monotonic()
-        # After a pause of this process samples are left out, not taken one after the other.
-        self._sample_due_s = max(self._sample_due_s + self.settings.sample_s, now_s)
+        self._sample_due_s = now_s + self.settings.sample_s
         if RECORDINGS in self._folders:
             remove_old_recordings(self._folders[RECORDINGS], self.settings.keep)
         if now_s >= self._progress_due_s:
@@ -97,8 +95,8 @@ class SoakRun:
         return (
             f"{clock(self.elapsed_s)} of {clock(self.settings.seconds)}, until {ends}: "
             f"{counts.instructions} instructions, {counts.succeeded} done, {counts.cancelled} cancelled, "
-            f"{counts.e_stops} e-stops, "
-            f"{sum(counts.faults.values())} faults, {counts.problem_count} problems; {uss_mib:.0f} MiB; "
+            f"{counts.e_stops} e-stops, {sum(counts.faults.values())} faults, {counts.problem_count} problems; "
+            f"{uss_mib:.0f} MiB; "
             f"commands {values['commands.hz']:.1f} Hz, longest gap {self.listener.commands.longest_s:.2f} s"
         )
 
