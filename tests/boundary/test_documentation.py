@@ -26,6 +26,7 @@ from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
 from world2act.cli.security import Security
 from world2act.cli.set import Set
+from world2act.cli.soak import Soak
 from world2act.cli.up import Up
 from world2act.parameter_docs import parameters_page
 from world2act_core.grammar import MAX_INSTRUCTION_CHARACTERS, MAX_SKILLS
@@ -36,7 +37,7 @@ INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
 SUBCOMMANDS = {
     "up": Up, "do": Do, "reset": Reset, "set": Set, "monitor": Monitor, "foxglove": Foxglove, "clear": Clear,
     "demo": Demo, "evaluate": Evaluate, "motion": Motion, "faults": Faults, "recordings": Recordings, "replay": Replay,
-    "security": Security, "doctor": Doctor,
+    "security": Security, "soak": Soak, "doctor": Doctor,
 }  # fmt: skip
 POSITIONAL = {
     "up": {"graph"}, "do": {"instruction"}, "set": {"node", "parameter", "value"}, "recordings": {"path"},

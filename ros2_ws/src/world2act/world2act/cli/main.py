@@ -23,6 +23,7 @@ from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
 from world2act.cli.security import Security
 from world2act.cli.set import Set
+from world2act.cli.soak import Soak
 from world2act.cli.up import Up
 from world2act.errors import ConfigurationError, GraphError
 from world2act.supervision.interrupts import EXIT_INTERRUPTED, raise_on_signals
@@ -39,6 +40,7 @@ Command = (
     | Annotated[Foxglove, tyro.conf.subcommand("foxglove")]
     | Annotated[Clear, tyro.conf.subcommand("clear")]
     | Annotated[Faults, tyro.conf.subcommand("faults")]
+    | Annotated[Soak, tyro.conf.subcommand("soak")]
     | Annotated[Recordings, tyro.conf.subcommand("recordings")]
     | Annotated[Replay, tyro.conf.subcommand("replay")]
     | Annotated[Security, tyro.conf.subcommand("security")]
