@@ -1,12 +1,12 @@
 # Every target sets up what it needs by itself (.ci/setup) and does nothing twice.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-runtime demo test bench lint typecheck docs colcon lock clean
+.PHONY: help setup setup-runtime demo test test-units test-training test-graphs bench lint typecheck docs colcon lock clean
 
 PYTHON_VENV := .venv/bin/python
 # Arguments for the command behind a target: make demo ARGS="--episodes 3"
 ARGS ?=
-# Where the tests are; `make test TESTS=tests/boundary` runs a part
-TESTS ?= $(wildcard ros2_ws/src/*/test training/tests tests)
+# `make test TESTS=tests/boundary` runs a part
+TESTS ?=
 
 export MUJOCO_GL ?= egl
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -23,8 +23,25 @@ setup-runtime: ## prepare .venv with what the demo needs (no torch)
 demo: setup-runtime ## watch a simulated arm do what it is told; results in runs/demo
 	@.venv/bin/world2act demo $(ARGS)
 
-test: lint typecheck ## linter, type checker, then every test
+# Graphs of real processes come last and alone: they work in real time.
+test: setup ## linter, type checker, then every test (TESTS=path: some)
+ifeq ($(strip $(TESTS)),)
+	@echo "lint, types, units and training, two at a time: each is shown when it has ended, after some minutes"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint typecheck test-training test-units
+	@$(MAKE) --no-print-directory test-graphs
+else
+	@$(MAKE) --no-print-directory lint typecheck
 	$(PYTHON_VENV) -m pytest $(TESTS) $(ARGS)
+endif
+
+test-units: setup ## tests of the ROS packages and of the repository
+	$(PYTHON_VENV) -m pytest $(wildcard ros2_ws/src/*/test) tests --ignore=tests/system $(ARGS)
+
+test-training: setup ## tests of training
+	$(PYTHON_VENV) -m pytest training/tests $(ARGS)
+
+test-graphs: setup ## tests of whole graphs
+	$(PYTHON_VENV) -m pytest tests/system $(ARGS)
 
 bench: setup ## measure against named alternatives; results in build/bench.json
 	@$(PYTHON_VENV) -m tests.bench $(ARGS)
