@@ -43,6 +43,11 @@ class Session:
         self.executor.add_node(self.node)
         self._owned: list[Callable[[], object]] = []
 
+    @property
+    def domain(self) -> int:
+        """The ROS domain that it has joined."""
+        return int(self.context.get_domain_id())
+
     def own(self, destroy: Callable[[], object]) -> None:
         """Call `destroy` before the node ends; needed for action clients, which nodes do not destroy by themselves.
 
