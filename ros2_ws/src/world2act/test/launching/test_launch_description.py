@@ -24,6 +24,17 @@ def test_nodes_environment_and_bring_up(launch: None, kind: str, count: int) -> 
     assert "world2act.supervision.bring_up" in bring_up and bring_up[-count:] == [node.name for node in nodes]
 
 
+def test_a_language_model_is_asked_as_the_arguments_say(launch: None) -> None:
+    chosen = {
+        "planner": "llm", "llm_base_url": "http://localhost:1234/v1", "llm_model": "m", "llm_timeout": "7",
+        "llm_cache": "answers", "llm_api_key_variable": "LAB_KEY",
+    }  # fmt: skip
+    actions = actions_of(launch_description.generate("sim"), **chosen)
+    (planner,) = [node for node in of_kind(actions, "LifecycleNode") if node.name == "skill_planner"]
+    asked = {name: planner.parameters[0][name] for name in chosen}
+    assert asked == {**chosen, "llm_timeout": 7.0}
+
+
 def test_a_recorder_beside_a_running_graph(launch: None) -> None:
     actions = actions_of(launch_description.generate_record(), folder="runs/today", lockstep="true")
     (node,) = of_kind(actions, "LifecycleNode")
