@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,13 @@ DOCKERFILE = ROOT / "docker/Dockerfile"
 RUNS = [(item.line, item.text) for item in read_dockerfile(DOCKERFILE) if item.keyword == "RUN"]
 ARGUMENTS = {"USER_ID": "1000", "ENGINE": "cpu"}
 """Build arguments that a RUN step reads; a test compares them with the defaults in the file."""
+
+
+def tool(name: str) -> str:
+    """The locked linter's program: it lies beside the interpreter, which need not be on the PATH."""
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert found, f"{name} is not installed: run `make setup`, which installs what .ci/requirements-full.lock names"
+    return found
 
 
 def texts(instructions: list[Instruction], keyword: str) -> list[str]:
@@ -112,15 +121,22 @@ def test_the_user_is_made_unless_the_image_has_one(run_step: RunStep) -> None:
     assert calls[0] == "useradd --create-home --uid 1234 world2act"
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
-def test_hadolint_finds_nothing() -> None:
-    result = subprocess.run(["hadolint", "--format", "json", DOCKERFILE], capture_output=True, text=True)
+def test_hadolint_finds_nothing(tmp_path: Path) -> None:
+    result = subprocess.run([tool("hadolint"), "--format", "json", DOCKERFILE], capture_output=True, text=True)
     assert json.loads(result.stdout) == [] and result.returncode == 0
+    unpinned = tmp_path / "Dockerfile"
+    unpinned.write_text("FROM debian\n")  # what it is there to find
+    assert subprocess.run([tool("hadolint"), unpinned], stdout=subprocess.DEVNULL).returncode == 1
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize(("line", "text"), RUNS, ids=[f"line {line}" for line, _ in RUNS])
 def test_shellcheck_finds_nothing(line: int, text: str) -> None:
-    command = ["shellcheck", "--shell=bash", "--exclude=SC2154", "-"]  # build arguments come from outside
+    command = [tool("shellcheck"), "--shell=bash", "--exclude=SC2154", "-"]  # build arguments come from outside
     result = subprocess.run(command, input=text, capture_output=True, text=True)
     assert result.returncode == 0, f"line {line}:\n{result.stdout}"
+
+
+@pytest.mark.parametrize("script", ("setup", "run", "colcon"))
+def test_shellcheck_finds_nothing_in_what_the_steps_call(script: str) -> None:
+    result = subprocess.run([tool("shellcheck"), ROOT / ".ci" / script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout

@@ -9,13 +9,15 @@ from world2act_core.robot.profile import ProfileError
 
 SIMULATED = {"panda": "Panda", "ur5e": "UR5e", "xarm7": "XArm7"}
 """Arm of robosuite's models -> its name there, for profiles that can be simulated."""
+CARTESIAN = ("IIWA", "Kinova3", "Panda", "Sawyer", "UR5e", "XArm7")
+"""Arms of robosuite that the table is tested with; by these names they take Cartesian targets."""
 
 
 def chosen_arm(kind: GraphKind, robot: str) -> dict[str, str]:
     """`robot` and `profile` of GraphOptions for what somebody typed after --robot. Raises GraphError."""
     if kind == "sim" and not robot:
         return {"profile": DEFAULT_SIM_PROFILE}
-    if kind == "sim" and robot not in profile_names() and robot.isalnum():
+    if kind == "sim" and robot in CARTESIAN:
         return {"robot": robot}
     if not robot:
         raise GraphError(
@@ -25,7 +27,8 @@ def chosen_arm(kind: GraphKind, robot: str) -> dict[str, str]:
     try:
         profile = find_profile(robot)
     except ProfileError as error:
-        raise GraphError(str(error)) from error
+        also = f"; by robosuite's name the simulator also has {', '.join(CARTESIAN)}" if kind == "sim" else ""
+        raise GraphError(f"{error}{also}") from error
     arm = profile.model.mjcf.removeprefix("robosuite:") if profile.model is not None else ""
     if kind == "sim" and arm not in SIMULATED:
         raise GraphError(f"--robot {robot}: the simulator has no arm for this profile; it has {', '.join(SIMULATED)}")

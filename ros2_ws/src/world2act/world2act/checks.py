@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from world2act.errors import ConfigurationError
 from world2act.graph import NODE_NAMES, fastdds_profile
+from world2act.security.joining import open_although_asked
 
 Level = Literal["ok", "warning", "missing"]
 MINIMUM_SHARED_MEMORY = 256 * 2**20
@@ -52,6 +54,7 @@ def all_checks(bundle: Path, language_model: LanguageModel | None = None) -> Ite
         ("engine", check_engine),
         ("shared memory", check_shared_memory),
         ("domain", check_domain),
+        ("security", check_security),
         ("ports", check_ports),
         ("video", check_video),
         ("language model", lambda: check_language_model(language_model)),
@@ -59,6 +62,8 @@ def all_checks(bundle: Path, language_model: LanguageModel | None = None) -> Ite
     for name, check in checks:
         try:
             yield check()
+        except ConfigurationError as error:
+            yield Check(name, "missing", error.cause, error.remedy)
         except Exception as error:  # a broken installation breaks in any way; the doctor must go on
             remedy = "run `make setup`; if that does not help, this is a bug"
             yield Check(name, "missing", f"{type(error).__name__}: {error}".splitlines()[0], remedy)
@@ -157,6 +162,14 @@ def check_domain() -> Check:
     if others:
         return Check("domain", "ok", f"{domain_id()}: a graph is running ({', '.join(others)})")
     return Check("domain", "ok", f"{domain_id()}: free")
+
+
+def check_security() -> Check:
+    """Whether a lock that somebody asked for is closed."""
+    if warning := open_although_asked():
+        return Check("security", "warning", warning, "ROS_SECURITY_ENABLE=true and ROS_SECURITY_STRATEGY=Enforce")
+    closed = os.environ.get("ROS_SECURITY_ENABLE") == "true"
+    return Check("security", "ok", "enforced" if closed else "off: whoever reaches this domain can move the arm")
 
 
 def check_ports() -> Check:

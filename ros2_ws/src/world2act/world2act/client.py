@@ -57,8 +57,8 @@ class GraphClient:
         """Until the planner's action is there."""
         if not self._session.wait(self._actions.server_is_ready, timeout_s):
             raise GraphError(
-                "no running graph answers on this ROS domain: start one with `world2act up sim`, "
-                "or give the --domain it runs on"
+                f"no running graph answers on ROS domain {self._session.domain}: start one with `world2act up sim`, "
+                f"or give the --domain it runs on"
             )
 
     def reset(
@@ -66,7 +66,10 @@ class GraphClient:
     ) -> ResetEpisode.Response:
         """Set up an episode of the simulator. Raises GraphError when it is refused."""
         if not self._session.wait(self._resets.service_is_ready, 5.0):
-            raise GraphError("no simulator answers on this ROS domain: only `world2act up sim` can be reset")
+            raise GraphError(
+                f"no simulator answers on ROS domain {self._session.domain}: only what `world2act up sim` started can "
+                f"be reset; give the --domain it runs on"
+            )
         request = ResetEpisode.Request(seed=int(seed), instruction=instruction, task_kind=kind, split=split)
         response = self._session.call(self._resets, request, timeout_s)
         if not response.ok:
@@ -78,7 +81,10 @@ class GraphClient:
         client = self._session.node.create_client(SetParameters, f"{node}/set_parameters")
         try:
             if not self._session.wait(client.service_is_ready, 5.0):
-                raise GraphError(f"no node {node!r} answers on this ROS domain; `world2act up` starts one")
+                raise GraphError(
+                    f"no node {node!r} answers on ROS domain {self._session.domain}: `world2act monitor` shows which "
+                    f"nodes run, --domain names another one"
+                )
             request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
             (result,) = self._session.call(client, request, 10.0).results
         finally:
@@ -97,7 +103,10 @@ class GraphClient:
         clients = {name: node.create_client(ClearFault, service) for name, service in services.items()}
         try:
             if not self._session.wait(lambda: any(client.service_is_ready() for client in clients.values()), 10.0):
-                raise GraphError("no node that latches faults answers on this ROS domain: is the graph up there?")
+                raise GraphError(
+                    f"no node that latches faults answers on ROS domain {self._session.domain}: start a graph with "
+                    f"`world2act up`, or give the --domain it runs on"
+                )
             # Not every graph has both; the second may only be found a moment later.
             self._session.wait(lambda: all(client.service_is_ready() for client in clients.values()), 1.0)
             return [self._clear(name, client) for name, client in clients.items() if client.service_is_ready()]

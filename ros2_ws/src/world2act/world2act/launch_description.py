@@ -35,6 +35,8 @@ ARGUMENTS = {
     "llm_base_url": (DEFAULT_LLM_BASE_URL, "Address of an OpenAI-compatible server, up to /v1 (planner llm)"),
     "llm_model": ("", "Name of the language model there (planner llm)"),
     "llm_api_key_variable": ("OPENAI_API_KEY", "Environment variable that holds the server's key; empty: none"),
+    "llm_timeout": ("20.0", "Seconds, retries included, after which the grammar plans instead (planner llm)"),
+    "llm_cache": ("", "Folder that keeps the model's answers, so that they repeat; empty: none (planner llm)"),
     "monitor": ("auto", "What an alarm of the bundle's monitor does: auto, off, warn or retry"),
     "record": ("", "Folder that every episode is recorded to; empty: no recorder"),
 }
@@ -97,6 +99,8 @@ def _graph_actions(kind: GraphKind, chosen: dict[str, str]) -> list[Any]:
         llm_base_url=chosen["llm_base_url"],
         llm_model=chosen["llm_model"],
         llm_api_key_variable=chosen["llm_api_key_variable"],
+        llm_timeout=float(chosen["llm_timeout"]),
+        llm_cache=chosen["llm_cache"],
         monitor=chosen["monitor"],
         record=chosen["record"],
     )

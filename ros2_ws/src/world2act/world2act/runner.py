@@ -14,7 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from world2act.base_node import ManagedNode
 from world2act.errors import ConfigurationError
-from world2act.user_port import own_port
+from world2act.security.joining import joining
 
 EXIT_OK = 0
 EXIT_BUG = 1
@@ -46,11 +46,10 @@ def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | No
     stop = _StopRequest()
     # A node's own thread (inference) and the executor take turns: at Python's default of 5 ms a picture would wait.
     sys.setswitchinterval(0.001)
+    given = None if arguments is None else list(arguments)
     try:
-        with own_port():
-            rclpy.init(
-                args=None if arguments is None else list(arguments), signal_handler_options=SignalHandlerOptions.NO
-            )
+        with joining(), own_port():
+            rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
             node = make_node()
     except ConfigurationError as error:
         print(error, file=sys.stderr)

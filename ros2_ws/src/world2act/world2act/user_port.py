@@ -73,7 +73,9 @@ def own_port() -> Iterator[None]:
     Does nothing when the environment names another profile than World2Act's: whoever brings one knows the ports.
     """
     before = os.environ.get(PROFILE_VARIABLE, "")
-    domain = int(os.environ.get("ROS_DOMAIN_ID") or 0)
+    domain_text = os.environ.get("ROS_DOMAIN_ID") or "0"
+    # What is no domain is refused by ROS itself.
+    domain = int(domain_text) if domain_text.isdecimal() else 0
     port = free_port(domain)
     if not before or Path(before) != fastdds_profile() or port is None:
         yield

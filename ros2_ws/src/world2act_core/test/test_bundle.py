@@ -12,10 +12,12 @@ from world2act_core.compatibility import ContractMismatch
 from world2act_core.contract import Contract
 from world2act_core.engine import EngineError
 from world2act_core.files import sha256_file
-from world2act_core.manifest import BundleError, SplitMetric, read_manifest, save_manifest, write_manifest
+from world2act_core.manifest import BundleError, SplitMetric, read_manifest, save_manifest
 from world2act_core.policy import BundlePolicy
 from world2act_core.tabletop import tabletop_contract
 from world2act_core.types import Observation
+
+from .conftest import rewrite_manifest
 
 MakeBundle = Callable[..., Path]
 Save = Callable[..., Path]
@@ -162,18 +164,6 @@ def test_a_graph_that_does_not_fit_its_contract(make_bundle: MakeBundle, change:
     graph = graph.model_copy(update={key: value for key, value in change.items() if key != "image_size"})
     with pytest.raises(EngineError, match=message):
         BundlePolicy(load_bundle(make_bundle(graph_contract=graph)))
-
-
-def rewrite_manifest(folder: Path) -> None:
-    fields = read_manifest(folder)
-    write_manifest(
-        folder,
-        name=fields.name,
-        created=fields.created,
-        licence=fields.licence,
-        world2act_version=fields.world2act_version,
-        text_encoder_folder=fields.text_encoder.folder,
-    )
 
 
 def test_a_renamed_output_is_named(make_bundle: MakeBundle, contract: Contract, save_policy_graph: Save) -> None:

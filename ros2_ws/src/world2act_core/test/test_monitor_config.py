@@ -11,7 +11,7 @@ import yaml
 
 from world2act_core.bundle import load_bundle
 from world2act_core.files import sha256_file
-from world2act_core.manifest import BundleError, read_manifest, write_manifest
+from world2act_core.manifest import BundleError, read_manifest
 from world2act_core.monitor_config import (
     MONITOR_NAME,
     CalibrationFacts,
@@ -24,6 +24,8 @@ from world2act_core.monitor_config import (
     weights_of,
     write_monitor,
 )
+
+from .conftest import rewrite_manifest
 
 MakeBundle = Callable[..., Path]
 
@@ -43,14 +45,6 @@ def install(folder: Path, **values: Any) -> MonitorConfig:
     monitor = monitor_for(folder, **values)
     install_monitor(folder, read_manifest(folder), monitor)
     return monitor
-
-
-def rewrite_manifest(folder: Path) -> None:
-    fields = read_manifest(folder)
-    write_manifest(
-        folder, name=fields.name, created=fields.created, licence=fields.licence,
-        world2act_version=fields.world2act_version, text_encoder_folder=fields.text_encoder.folder,
-    )  # fmt: skip
 
 
 def test_a_bundle_brings_its_monitor(make_bundle: MakeBundle) -> None:

@@ -27,6 +27,12 @@ from world2act.cli.soak import Soak
 from world2act.cli.up import Up
 from world2act.errors import ConfigurationError, GraphError
 from world2act.supervision.interrupts import EXIT_INTERRUPTED, raise_on_signals
+from world2act_core.contract import ContractError
+from world2act_core.engine import EngineError
+from world2act_core.files import StorageError
+from world2act_core.manifest import BundleError
+from world2act_core.recording.layout import RecordingError
+from world2act_core.robot.profile import ProfileError
 
 Command = (
     Annotated[Up, tyro.conf.subcommand("up")]
@@ -47,6 +53,9 @@ Command = (
     | Annotated[Doctor, tyro.conf.subcommand("doctor")]
 )
 
+CORE_ERRORS = (BundleError, ContractError, EngineError, ProfileError, RecordingError, StorageError)
+"""What the library says about a person's files; like ours, their texts name the file and what to do."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point of `world2act`; returns the exit status."""
@@ -60,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
         )
         return int(command.run())
-    except (GraphError, ConfigurationError) as error:
+    except (GraphError, ConfigurationError, *CORE_ERRORS) as error:
         Console(stderr=True).print(str(error), style="red", highlight=False, markup=False)
         return 1
     except KeyboardInterrupt:

@@ -68,6 +68,9 @@ class Monitor:
             print(json.dumps(snapshot.to_json(), indent=2))
             return
         console = Console(soft_wrap=True)
-        lines = plain_lines(snapshot) or [f"trouble: no graph answers on ROS domain {snapshot.domain}"]
+        lines = plain_lines(snapshot) or [
+            f"trouble: no graph answers on ROS domain {snapshot.domain}: start one with `world2act up sim`, "
+            f"or give the --domain it runs on"
+        ]
         for line in lines:
             console.print(line, markup=False, highlight=False)

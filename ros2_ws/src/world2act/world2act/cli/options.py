@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from world2act.errors import GraphError
@@ -9,11 +10,19 @@ from world2act.graph import MAX_DOMAIN_ID, GraphOptions
 from world2act_core.imagined import ImaginedCodesError, read_code_book
 from world2act_core.llm import LlmEndpoint, LlmError, require_openai
 
+LAST_DOMAIN_ID = 232
+"""The last one with ports; from MAX_DOMAIN_ID on they may be taken, which is up to whoever has set the variable."""
+
 
 def check_domain(domain: int | None) -> int | None:
-    """The domain, if DDS can use it. Raises GraphError."""
+    """The domain, if DDS can use it; None where ROS_DOMAIN_ID is to say, which is checked too. Raises GraphError."""
     if domain is not None and not 0 <= domain <= MAX_DOMAIN_ID:
         raise GraphError(f"--domain {domain} cannot be used: choose 0 to {MAX_DOMAIN_ID}")
+    variable = os.environ.get("ROS_DOMAIN_ID") or "0"
+    if domain is None and not (variable.isdecimal() and int(variable) <= LAST_DOMAIN_ID):
+        raise GraphError(
+            f"ROS_DOMAIN_ID={variable} is no ROS domain: set it to 0 to {MAX_DOMAIN_ID}, unset it, or give --domain"
+        )
     return domain
 
 

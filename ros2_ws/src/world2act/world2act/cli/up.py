@@ -15,6 +15,7 @@ from world2act.arm_choice import chosen_arm
 from world2act.cli.options import check_bundle, check_codes, check_domain, check_llm
 from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, DEFAULT_LLM_BASE_URL, GraphOptions, build_graph
+from world2act.security.joining import open_although_asked
 from world2act.supervision.back_off import RestartLimits
 from world2act.supervision.graph_watch import HANG_S, GraphWatch, OnDeath
 from world2act.supervision.session import prepare_environment
@@ -100,6 +101,8 @@ class Up:
             record=str(self.record.absolute()) if self.record else "",
         )  # fmt: skip
         check_llm(options)
+        if warning := open_although_asked():
+            console.print(warning, style="yellow", highlight=False, markup=False)
         folder = run_folder()
         with Supervisor(build_graph(self.graph, options), folder) as supervisor:
             began = time.monotonic()

@@ -18,8 +18,8 @@ from world2act import topics
 from world2act.base_node import ManagedNode
 from world2act.conversions import ConversionError, image_to_message
 from world2act.driver.emergency_stop import listen_to_emergency_stop
-from world2act.episode import Episode, EpisodeError, EpisodeRequest
-from world2act.episode_messages import episode_request, reset_answer, status_message
+from world2act.episode import Episode, EpisodeRequest
+from world2act.episode_messages import status_message
 from world2act.errors import ConfigurationError
 from world2act.health import DEGRADED, Condition
 from world2act.parameters import Parameter
@@ -28,11 +28,11 @@ from world2act.simulation.arm_parts import make_arm
 from world2act.simulation.camera_thread import CameraThread, Pictures
 from world2act.simulation.fault_injection import JOINT_STATES
 from world2act.simulation.fault_publisher import INJECT, FaultPublisher, FaultRequest, refuse_wrong_request
+from world2act.simulation.reset_service import offer_reset
 from world2act.simulation.world_setup import FIXTURES_PARAMETER, IMAGE_SIZE, ROBOT, SEED, build_world, wanted_fixtures
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.profile import ProfileError, RobotProfile
 from world2act_interfaces.msg import EpisodeStatus
-from world2act_interfaces.srv import ResetEpisode
 from world2act_sim.tabletop_env import CONTROL_HZ
 from world2act_sim.world import CAMERAS, WorldConfig
 
@@ -109,8 +109,7 @@ class SimArm(ManagedNode):
         self.listen(gripper.message_type, gripper.topic, self._on_gripper, topics.reliable(1))
         if profile.state.e_stop is not None:
             listen_to_emergency_stop(self, profile.state.e_stop, self._on_e_stop)
-        service = self.create_service(ResetEpisode, topics.RESET_EPISODE, self._on_reset)
-        self.own(lambda: self.destroy_service(service))
+        offer_reset(self, self.world, self._begin)
 
     def start(self) -> None:
         """Set up the first episode."""
@@ -132,22 +131,12 @@ class SimArm(ManagedNode):
         if world is not None:
             world.close()
 
-    def _begin(self, request: EpisodeRequest) -> None:
+    def _begin(self, request: EpisodeRequest) -> tuple[Episode, int]:
         with self._lock:
             self.episode = Episode(self.world, request)
             self.parts.restart()
         self._advanced_s = time.monotonic()
-
-    def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
-        if not self.active:
-            response.message = "sim_arm is not active: bring the graph up first (`world2act up sim`)"
-            return response
-        try:
-            self._begin(episode_request(request))
-        except (EpisodeError, ValueError, KeyError) as error:
-            response.message = f"nothing was changed: {error}"
-            return response
-        return reset_answer(response, self.episode, self.world, time.time_ns())
+        return self.episode, time.time_ns()
 
     def _on_command(self, message: Any) -> None:
         self.meters.tick("command")

@@ -28,11 +28,12 @@ from world2act.conversions import (
     stamp_to_ns,
     stamped_pose_to_message,
 )
-from world2act.episode import Episode, EpisodeError, EpisodeRequest
-from world2act.episode_messages import episode_request, reset_answer, status_message
+from world2act.episode import Episode, EpisodeRequest
+from world2act.episode_messages import status_message
 from world2act.health import DEGRADED, Condition
 from world2act.parameters import Parameter
 from world2act.runner import run_node
+from world2act.simulation.reset_service import offer_reset
 from world2act.simulation.world_setup import (
     FIXTURES_PARAMETER,
     IMAGE_SIZE,
@@ -43,7 +44,6 @@ from world2act.simulation.world_setup import (
 )
 from world2act_core.types import ArmTarget
 from world2act_interfaces.msg import ArmCommand, EpisodeStatus
-from world2act_interfaces.srv import ResetEpisode
 from world2act_sim.world import TabletopWorld, WorldConfig, WorldObservation
 
 FINGERS = ("finger_joint1", "finger_joint2")
@@ -95,8 +95,7 @@ class SimBridge(ManagedNode):
         self._status = self.publisher(EpisodeStatus, topics.EPISODE_STATUS, topics.latched())
         self._clock = self.publisher(Clock, topics.CLOCK, topics.reliable(1)) if self.lockstep else None
         self.listen(ArmCommand, topics.ARM_COMMAND, self._on_command, topics.reliable())
-        service = self.create_service(ResetEpisode, topics.RESET_EPISODE, self._on_reset)
-        self.own(lambda: self.destroy_service(service))
+        offer_reset(self, self.world, self._begin)
         period = self.values.number("repeat_period") if self.lockstep else 1.0 / contract.control_hz
         self._timer = self.every(period, self._repeat if self.lockstep else self._advance_by_time)
         # Not a managed publisher: vla_policy compares contracts while it is configured, before anyone is active.
@@ -120,24 +119,14 @@ class SimBridge(ManagedNode):
         if world is not None:
             world.close()
 
-    def _begin(self, request: EpisodeRequest) -> None:
+    def _begin(self, request: EpisodeRequest) -> tuple[Episode, int]:
         self.episode = Episode(self.world, request)
         self._tick_ns = self._tick_ns + EPISODE_GAP_NS if self.lockstep else time.time_ns()
         self._reset_ns = self._tick_ns
         self._hold = ArmTarget(self.episode.observation.eef_pose, -1.0)
         self._newest: tuple[float, ArmTarget] | None = None
         self._publish(self.episode.observation)
-
-    def _on_reset(self, request: ResetEpisode.Request, response: ResetEpisode.Response) -> ResetEpisode.Response:
-        if not self.active:
-            response.message = "sim_bridge is not active: bring the graph up first (`world2act up sim`)"
-            return response
-        try:
-            self._begin(episode_request(request))
-        except (EpisodeError, ValueError, KeyError) as error:
-            response.message = f"nothing was changed: {error}"
-            return response
-        return reset_answer(response, self.episode, self.world, self._reset_ns)
+        return self.episode, self._reset_ns
 
     def _on_command(self, message: ArmCommand) -> None:
         try:

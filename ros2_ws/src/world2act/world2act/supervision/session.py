@@ -16,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from world2act.errors import GraphError
 from world2act.graph import graph_environment
+from world2act.security.joining import joining
 
 
 def prepare_environment(domain: int | None) -> None:
@@ -27,18 +28,25 @@ class Session:
     """`with Session("world2act_do") as session:` - a node, its executor, and waiting with a time limit.
 
     namespace: where its relative topic and service names lie, as in "/left_arm"; "": none.
+    Raises ConfigurationError when security is on and this process has no keys.
     """
 
     def __init__(self, name: str, namespace: str = "") -> None:
         self.context = Context()
         # Our Ctrl-C handling must stay Python's, so that a supervisor can end its processes.
-        rclpy.init(context=self.context, args=[], signal_handler_options=SignalHandlerOptions.NO)
-        self.node: Any = Node(
-            f"{name}_{os.getpid()}", context=self.context, namespace=namespace or None, use_global_arguments=False
-        )
+        with joining():
+            rclpy.init(context=self.context, args=[], signal_handler_options=SignalHandlerOptions.NO)
+            self.node: Any = Node(
+                f"{name}_{os.getpid()}", context=self.context, namespace=namespace or None, use_global_arguments=False
+            )
         self.executor = SingleThreadedExecutor(context=self.context)
         self.executor.add_node(self.node)
         self._owned: list[Callable[[], object]] = []
+
+    @property
+    def domain(self) -> int:
+        """The ROS domain that it has joined."""
+        return int(self.context.get_domain_id())
 
     def own(self, destroy: Callable[[], object]) -> None:
         """Call `destroy` before the node ends; needed for action clients, which nodes do not destroy by themselves.

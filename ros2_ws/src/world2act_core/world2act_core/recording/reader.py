@@ -44,6 +44,10 @@ class Recording:
         try:
             with open(self.path, "rb") as stream:
                 return {note.name: dict(note.metadata) for note in make_reader(stream).iter_metadata()}
+        except FileNotFoundError as error:
+            raise RecordingError(
+                f"there is no recording {self.path}: `world2act recordings FOLDER` lists them"
+            ) from error
         except (McapError, OSError, ValueError, struct.error) as error:
             raise RecordingError(
                 f"{self.path} cannot be read: {error}; if a crash has left it, rename it to end in {PART_SUFFIX} and "

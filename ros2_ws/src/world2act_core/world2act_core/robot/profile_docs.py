@@ -27,8 +27,8 @@ a slash is a path. Models and calibrations that a profile names are relative to 
 | profile | arm | driver | model | figures |
 |---|---|---|---|---|
 | `fr3` | Franka Research 3, Franka hand | franka_ros2 | robosuite's Panda (same links) | the vendor's |
-| `ur5e` | UR5e, Robotiq 2F-85 | ur_robot_driver | robosuite's UR5e (within 2 mm) | acceleration, jerk: ours |
-| `xarm7` | xArm7, xArm gripper | xarm_ros2 | robosuite's xArm7 | acceleration, jerk: ours |
+| `ur5e` | UR5e, Robotiq 2F-85 | ur_robot_driver | robosuite's UR5e (to 2 mm) | jerk: ours, acceleration: the driver's |
+| `xarm7` | xArm7, xArm gripper | xarm_ros2 | robosuite's xArm7 | acceleration, jerk: ours, below the vendor's |
 | `so101` | SO-101 | one that takes Cartesian targets | none: robosuite ships none | all rates: ours |
 | `sim_panda` | the simulated Panda | the simulator | robosuite's Panda | the vendor's |
 

@@ -1,11 +1,9 @@
-"""gazebo.launch.py, against stand-ins that record: neither ROS's launch package nor Gazebo is on PyPI."""
+"""gazebo.launch.py: what it starts and includes, and what it says when something is missing."""
 
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,36 +13,12 @@ from world2act import gazebo_launch, launch_description
 from world2act.errors import ConfigurationError
 from world2act.gazebo import gazebo_file
 
+from .conftest import actions_of, arguments_of, of_kind
+
 ROOT = Path(world2act.__file__).parents[4]
 ARM = """<robot name="two_link"><link name="base"/><link name="tool"/>
 <joint name="j" type="revolute"><parent link="base"/><child link="tool"/></joint>
 <gazebo><plugin filename="gz_ros2_control-system" name="x"/></gazebo></robot>"""
-
-
-class Recorded(SimpleNamespace):
-    """Any launch action: remembers how it was made."""
-
-    def __init__(self, *positional: Any, **named: Any) -> None:
-        super().__init__(positional=positional, **named)
-
-
-def kinds(*names: str) -> dict[str, type]:
-    return {name: type(name, (Recorded,), {}) for name in names}
-
-
-@pytest.fixture
-def launch(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = {
-        "launch": kinds("LaunchDescription"),
-        "launch.actions": kinds("DeclareLaunchArgument", "OpaqueFunction", "IncludeLaunchDescription"),
-        "launch.launch_description_sources": kinds("PythonLaunchDescriptionSource"),
-        "launch_ros": {},
-        "launch_ros.actions": kinds("Node"),
-    }
-    for name, members in made.items():
-        module = ModuleType(name)
-        module.__dict__.update(members)
-        monkeypatch.setitem(sys.modules, name, module)
 
 
 def described(arm: Path, **chosen: str) -> list[Any]:
@@ -53,11 +27,9 @@ def described(arm: Path, **chosen: str) -> list[Any]:
     spec = importlib.util.spec_from_file_location("gazebo_launch_file", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    *arguments, function = module.generate_launch_description().positional[0]
-    assert [argument.positional[0] for argument in arguments] == list(gazebo_launch.ARGUMENTS)
-    given = {"robot_description": str(arm), "tool_link": "tool", **chosen}
-    configurations = {argument.positional[0]: argument.default_value for argument in arguments} | given
-    return function.function(SimpleNamespace(launch_configurations=configurations))
+    description = module.generate_launch_description()
+    assert list(arguments_of(description)) == list(gazebo_launch.ARGUMENTS)
+    return actions_of(description, **{"robot_description": str(arm), "tool_link": "tool", **chosen})
 
 
 @pytest.mark.skipif(not (ROOT / "launch").is_dir(), reason="installed without the repository")
@@ -66,12 +38,12 @@ def test_what_is_started(launch: None, monkeypatch: pytest.MonkeyPatch, tmp_path
     arm = tmp_path / "arm.urdf"
     arm.write_text(ARM)
     actions = described(arm, controllers="joint_trajectory_controller gripper_controller", gz_args="-r -s")
-    included = [action for action in actions if type(action).__name__ == "IncludeLaunchDescription"]
+    included = of_kind(actions, "IncludeLaunchDescription")
     gazebo, graph = [str(action.positional[0].positional[0]) for action in included]
     assert gazebo == str(tmp_path / "ros_gz_sim" / "launch" / "gz_sim.launch.py")
     assert dict(included[0].launch_arguments) == {"gz_args": f"-r -s {gazebo_file('tabletop.sdf')}"}
     assert Path(graph) == ROOT / "launch" / "real_robot.launch.py" and Path(graph).is_file()
-    nodes = {action.executable: action for action in actions if type(action).__name__ == "Node"}
+    nodes = {action.executable: action for action in of_kind(actions, "Node")}
     assert list(nodes) == ["robot_state_publisher", "create", "parameter_bridge", "spawner"]
     assert "world2act_wrist_camera" in nodes["robot_state_publisher"].parameters[0]["robot_description"]
     create = nodes["create"].arguments
