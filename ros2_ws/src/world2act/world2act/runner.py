@@ -15,6 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 from world2act.base_node import ManagedNode
 from world2act.errors import ConfigurationError
 from world2act.security.joining import joining
+from world2act.user_port import own_port
 
 EXIT_OK = 0
 EXIT_BUG = 1
