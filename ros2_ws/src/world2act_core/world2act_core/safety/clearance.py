@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from world2act_core.robot.arm_model import ArmModel
+from world2act_core.robot.arm_model import ArmModel, BoundedArmModel
 from world2act_core.safety import checks
 from world2act_core.safety.regions import Finding
 from world2act_core.safety.settings import SafetySettings
@@ -55,11 +55,14 @@ class Clearance:
         finding = self._judge(distance, what)
         if finding is not None or self._near_m - self._reach_m * way.turn_from(self._anchor) >= self._margin:
             return finding
-        for position in way.rest:
-            if not self._is_clear(position):
-                finding = self._judge(*self._measure(position))
+        rest = way.rest
+        while rest:
+            rest = rest[self._first_near(rest) :]
+            if rest:
+                finding = self._judge(*self._measure(rest[0]))
                 if finding is not None:
                     return finding
+                rest = rest[1:]
         return None
 
     @property
@@ -75,13 +78,11 @@ class Clearance:
             "before; lead the reference away from it"
         )
 
-    def _is_clear(self, position: Joints) -> bool:
-        """Whether the last answer, or one that looks no farther than the margin and so costs less, is enough."""
-        turned = sum(abs(there - anchor) for there, anchor in zip(position, self._anchor))
-        if self._near_m - self._reach_m * turned >= self._margin:
-            return True
-        self.queries += 1
-        return self._model.clearance(np.array(position), self._margin)[0] >= self._allowed_m
+    def _first_near(self, positions: list[Joints]) -> int:
+        """Index of the first of some positions that is worth measuring; their number: there is none."""
+        if not isinstance(self._model, BoundedArmModel):
+            return 0
+        return self._model.first_near(np.array(positions), self._margin)
 
     def _remember(self, position: Joints, distance: float) -> None:
         self._anchor, self._near_m, self.measured_m = position, distance, distance

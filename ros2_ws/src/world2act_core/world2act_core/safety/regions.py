@@ -10,7 +10,7 @@ from world2act_core.robot.arm_model import ArmModel
 from world2act_core.safety import checks
 from world2act_core.safety.settings import Point, SafetyBox, SafetySettings
 from world2act_core.safety.types import Joints
-from world2act_core.safety.way import WayToRest
+from world2act_core.safety.way import WayToRest, turn_between
 
 Finding = tuple[str, str]
 """Name of a check, and what was wrong, where and what to do."""
@@ -59,24 +59,27 @@ class Regions:
         """What is wrong at the first joint positions [N] on a way that are deeper on a wrong side than the arm is now."""
         if not self._regions:
             return None
-        points = self._points(way.first)
-        self._next_rooms = rooms = self._rooms_at(points)
-        finding = self._judge(points, rooms)
+        self._next_rooms, finding = self._look(way.first)
+        known_at, room = way.first, min(self._next_rooms)
         # No point of the arm moves farther than its reach times what the joints turn.
-        if finding is not None or min(rooms) >= self._reach_m * way.turn_from(way.first):
+        if finding is not None or room >= self._reach_m * way.turn_from(known_at):
             return finding
         for position in way.rest:
-            points = self._points(position)
-            finding = self._judge(points, self._rooms_at(points))
-            if finding is not None:
-                return finding
+            if room < self._reach_m * turn_between(position, known_at):
+                rooms, finding = self._look(position)
+                if finding is not None:
+                    return finding
+                known_at, room = position, min(rooms)
         return None
 
-    def _judge(self, points: dict[str, Point], rooms: list[float]) -> Finding | None:
+    def _look(self, position: Joints) -> tuple[list[float], Finding | None]:
+        """Room at joint positions [N] in every region, and what is wrong there."""
+        points = self._points(position)
+        rooms = self._rooms_at(points)
         for region, there, here in zip(self._regions, rooms, self._rooms):
             if there < min(here, 0.0) - _ROUNDING_M:
-                return region.check, _message(region, points[region.of])
-        return None
+                return rooms, (region.check, _message(region, points[region.of]))
+        return rooms, None
 
     def _rooms_at(self, points: dict[str, Point]) -> list[float]:
         return [region.room(points[region.of], self._margin) for region in self._regions]

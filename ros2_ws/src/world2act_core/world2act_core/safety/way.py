@@ -47,3 +47,8 @@ class WayToRest:
             return []
         travel_m = sum(lever * (high - low) for lever, high, low in zip(self._levers, self._high, self._low))
         return self._brake.sample(min(_MOST_SAMPLES, 1 + math.floor(travel_m / self._spacing_m)))
+
+
+def turn_between(first: Joints, second: Joints) -> float:
+    """Sum over the joints of how far two positions [N] are apart [rad]."""
+    return sum(abs(a - b) for a, b in zip(first, second))
