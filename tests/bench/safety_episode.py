@@ -99,6 +99,8 @@ class Episode:
         self._adapter = make_adapter(profile, path.model)
         self._position: Vector = np.array(profile.home_position)
         self.arm.start(self._position)
+        # A publisher loads what the first message needs when it is made.
+        serialize_message(self._adapter.message_type())
         self._noise = np.random.default_rng(0)
         self._waypoint = self._sequence = self._count = 0
         self.modes: list[SafetyMode] = []

@@ -38,15 +38,12 @@ class ClearanceCheck:
         table = [TABLE in (model.geom(first).name, model.geom(second).name) for first, second in pairs]
         wide = [margins.table_margin if of_table else margins.self_margin for of_table in table]
         self._pairs = [(first, second, margin) for (first, second), margin in zip(pairs, wide)]
+        self.pairs = [(part_name(model, first), part_name(model, second)) for first, second in pairs]
+        """The pairs that are looked at, by name."""
         self._levers = pair_levers(model, pairs)
         # A bound of each pair's distance beyond its margin, and the joint positions that it was found at.
         self._known = np.full(len(pairs), -np.inf)
         self._known_at = np.zeros((len(pairs), model.nq))
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """The pairs that are looked at, by name."""
-        return [self._names(pair) for pair in range(len(self._pairs))]
 
     def smallest(self, position: Vector, limit: float) -> tuple[float, str]:
         """Smallest distance beyond the pair's margin [m] below `limit` and between what; else (limit, "").
@@ -64,7 +61,7 @@ class ClearanceCheck:
                 best, nearest = spare, pair
         if nearest < 0:
             return limit, ""
-        return best, " and ".join(self._names(nearest))
+        return best, " and ".join(self.pairs[nearest])
 
     def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
         """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; S: there is none.
@@ -115,9 +112,12 @@ class ClearanceCheck:
         self._known[pair], self._known_at[pair] = spare, position
 
     def _spare(self, pair: int, limit: float) -> float:
-        """Distance of a pair beyond its margin [m], at most about `limit`."""
+        """Distance of a pair beyond its margin [m] when it is below `limit`, else any number that is not."""
         first, second, margin = self._pairs[pair]
-        return self._distance(first, second, max(limit + margin, _SMALLEST_LIMIT_M)) - margin
+        farthest = max(limit + margin, _SMALLEST_LIMIT_M)
+        distance = self._distance(first, second, farthest)
+        # Beyond, the answer is `farthest`, of which rounding could leave less than the limit.
+        return distance - margin if distance < farthest else max(limit, farthest - margin)
 
     def _distance(self, first: int, second: int, limit: float) -> float:
         """Distance of two geometries [m], at most `limit`.
@@ -135,10 +135,6 @@ class ClearanceCheck:
             distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, None)
             data.geom_xpos[first, axis] = here
         return float(distance)
-
-    def _names(self, pair: int) -> tuple[str, str]:
-        first, second, _ = self._pairs[pair]
-        return part_name(self._model, first), part_name(self._model, second)
 
 
 def part_name(model: mujoco.MjModel, geom: int) -> str:

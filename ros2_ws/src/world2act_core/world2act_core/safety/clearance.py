@@ -27,6 +27,7 @@ class Clearance:
 
     def __init__(self, model: ArmModel, settings: SafetySettings) -> None:
         self._model = model
+        self._bounded = model if isinstance(model, BoundedArmModel) else None
         self._margin = settings.clearance_margin_m
         self._reach_m = settings.reach_m
         self._anchor: Joints = []
@@ -80,9 +81,7 @@ class Clearance:
 
     def _first_near(self, positions: list[Joints]) -> int:
         """Index of the first of some positions that is worth measuring; their number: there is none."""
-        if not isinstance(self._model, BoundedArmModel):
-            return 0
-        return self._model.first_near(np.array(positions), self._margin)
+        return 0 if self._bounded is None else self._bounded.first_near(np.array(positions), self._margin)
 
     def _remember(self, position: Joints, distance: float) -> None:
         self._anchor, self._near_m, self.measured_m = position, distance, distance

@@ -49,7 +49,8 @@ def dot(first: Sequence[float], second: Sequence[float]) -> float:
 
 def eef_speed(rows: Rows, velocity: Joints) -> float:
     """Speed of the end effector [m/s] for joint velocities [N]."""
-    x, y, z = (dot(row, velocity) for row in rows)
+    along_x, along_y, along_z = rows
+    x, y, z = dot(along_x, velocity), dot(along_y, velocity), dot(along_z, velocity)
     return math.sqrt(x * x + y * y + z * z)
 
 
