@@ -1,4 +1,4 @@
-"""A short episode for the section "safety": chunks come in, the arm moves over the table, is held, faults, is cleared."""
+"""An episode for the section "safety": chunks come in, the arm moves over a table, is held, stopped and cleared."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Plain:
         return sorted(found)
 
     def _distance(self, first: int, second: int, limit: float) -> float:
-        """The largest of four: MuJoCo's search makes up a distance of 0 now and then, a micrometre aside it does not."""
+        """MuJoCo's search makes up a distance of 0 now and then; a micrometre aside it does not."""
         found = []
         for nudge in np.vstack([np.zeros(3), 1e-6 * np.eye(3)]):
             self.data.geom_xpos[first] += nudge

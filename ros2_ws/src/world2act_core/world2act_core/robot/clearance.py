@@ -64,7 +64,7 @@ class ClearanceCheck:
         return best, " and ".join(self.pairs[nearest])
 
     def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
-        """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; S: there is none.
+        """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; else S.
 
         move: brings the data to joint positions [N].
         """
@@ -88,7 +88,7 @@ class ClearanceCheck:
         return len(positions)
 
     def _moved(self, centres: Vector, axes: Vector) -> Vector:
-        """[S, G] m: at most so far is any point of a geometry from where it was at the first of [S, G, 3] and [S, G, 9]."""
+        """[S, G] m: at most so far is any point of a geometry from where it was in the first of S postures."""
         shift, turn = centres - centres[0], axes - axes[0]
         # The spectral norm of a difference of rotations is its Frobenius norm by the square root of two.
         turned = np.sqrt(np.einsum("sgi,sgi->sg", turn, turn) / 2)

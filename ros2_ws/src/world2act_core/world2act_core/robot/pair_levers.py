@@ -12,7 +12,9 @@ _HINGE = mujoco.mjtJoint.mjJNT_HINGE
 
 
 def pair_levers(model: mujoco.MjModel, pairs: list[tuple[int, int]]) -> Vector:
-    """[P, N] m per rad (or per m), for pairs of geometries: the distance of pair p shrinks by at most the sum over n of lever[p, n] * |turn n|.
+    """[P, N] m per rad (or per m), for pairs of geometries of a model.
+
+    The distance of pair p shrinks by at most the sum over n of lever[p, n] * |turn n|.
 
     Joints turned one after the other: each turns what hangs on it about its axis, so no point of it moves farther than
     the turn times its distance from that axis; and for a pair of which both parts hang on the joint, or none, nothing

@@ -56,7 +56,7 @@ class Regions:
         self._rooms = self._next_rooms if checked else self._rooms_at(self._points(position))
 
     def check(self, way: WayToRest) -> Finding | None:
-        """What is wrong at the first joint positions [N] on a way that are deeper on a wrong side than the arm is now."""
+        """What is wrong at the first positions on a way that are deeper on a wrong side than the arm is now."""
         if not self._regions:
             return None
         self._next_rooms, finding = self._look(way.first)

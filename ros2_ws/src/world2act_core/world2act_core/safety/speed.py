@@ -73,6 +73,4 @@ def bound(limits: Joints, rows: Rows | None, cap: float, state: MotionState, ref
     if wanted <= _AIM * cap:
         return Bound(limits, wanted)
     share = slower * _AIM * cap / wanted
-    return Bound(
-        [min(limit, max(share * abs(rate), _SPARE * limit)) for limit, rate in zip(limits, wish)], wanted
-    )
+    return Bound([min(limit, max(share * abs(rate), _SPARE * limit)) for limit, rate in zip(limits, wish)], wanted)

@@ -20,7 +20,7 @@ class WayToRest:
     """
 
     def __init__(self, first: Joints, brake: BrakingPath | None, levers: Joints, spacing_m: float) -> None:
-        """brake: None for a way that ends where it begins. levers: [N] m of travel per rad. spacing_m: of the samples."""
+        """brake: None for a way that ends where it begins. levers: [N] m per rad, spacing_m: of the samples."""
         self.first = first
         self._brake = brake
         self._levers, self._spacing_m = levers, spacing_m
