@@ -10,7 +10,7 @@ import pytest
 
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.kinematics import MujocoArm
-from world2act_core.robot.pair_levers import pair_levers
+from world2act_core.robot.pair_levers import UNBOUNDED_M, pair_levers
 from world2act_core.safety.types import Vector
 
 ARMS = ("fr3", "xarm7", "ur5e")
@@ -135,3 +135,17 @@ def test_the_pair_that_is_named_is_the_nearest() -> None:
     for limit in (0.101, 0.001):
         distance, what = arm.clearance(position, limit)
         assert what == "table and fingers" and distance == pytest.approx(-0.00089, abs=1e-5)
+
+
+def test_a_sliding_joint_shifts_by_as_much_and_promises_nothing_above_it() -> None:
+    model = mujoco.MjModel.from_xml_string("""<mujoco><worldbody><geom name="floor" type="box" size="1 1 .1"/>
+      <body name="a" pos="0 0 1"><joint name="turn"/><geom size=".1"/>
+        <body name="b" pos="1 0 0"><joint name="slide" type="slide" axis="1 0 0"/><geom size=".1"/>
+          <body name="c" pos="1 0 0"><joint name="wrist"/><geom size=".1" pos=".5 0 0"/></body></body></body>
+      </worldbody></mujoco>""")
+    levers = pair_levers(model, [(0, 1), (0, 2), (0, 3), (1, 3)])
+    np.testing.assert_allclose(levers[0], [0.1, 0.0, 0.0])
+    np.testing.assert_allclose(levers[1], [UNBOUNDED_M, 1.0, 0.0])
+    np.testing.assert_allclose(levers[2], [UNBOUNDED_M, 1.0, 0.6])
+    np.testing.assert_allclose(levers[3], [0.0, 1.0, 0.6])
+    assert np.isfinite(levers * 0.0).all()

@@ -9,6 +9,8 @@ from world2act_core.robot.arm_model import Vector
 
 _SLIDE = mujoco.mjtJoint.mjJNT_SLIDE
 _HINGE = mujoco.mjtJoint.mjJNT_HINGE
+UNBOUNDED_M = 1e12
+"""Finite: no turn times infinity would be no number, and no number is below any limit."""
 
 
 def pair_levers(model: mujoco.MjModel, pairs: list[tuple[int, int]]) -> Vector:
@@ -19,7 +21,7 @@ def pair_levers(model: mujoco.MjModel, pairs: list[tuple[int, int]]) -> Vector:
     Joints turned one after the other: each turns what hangs on it about its axis, so no point of it moves farther than
     the turn times its distance from that axis; and for a pair of which both parts hang on the joint, or none, nothing
     changes. That distance is bounded by the stretched chain, for every posture. Where a sliding joint can stretch the
-    chain, or the joint is of another kind, the lever is infinite: nothing is promised.
+    chain, or the joint is of another kind, the lever is UNBOUNDED_M: nothing is promised once it has moved.
     """
     reach = np.array([[_reach(model, joint, geom) for joint in range(model.njnt)] for geom in range(model.ngeom)])
     one, other = reach[[first for first, _ in pairs]], reach[[second for _, second in pairs]]
@@ -45,7 +47,7 @@ def _reach(model: mujoco.MjModel, joint: int, geom: int) -> float:
     if model.jnt_type[joint] == _SLIDE:
         return 1.0
     if stretches or others or model.jnt_type[joint] != _HINGE:
-        return float(np.inf)
+        return UNBOUNDED_M
     return length + _length(model.jnt_pos[joint])
 
 
