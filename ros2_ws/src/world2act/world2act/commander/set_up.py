@@ -19,6 +19,7 @@ from world2act.peer_watch import PeerWatch
 from world2act_core.commanding.joint_path import JointPath, PathSettings
 from world2act_core.commanding.profiled_arm import ProfiledArm
 from world2act_core.commanding.safety_settings import safety_settings
+from world2act_core.commanding.warm_up import warm_up
 from world2act_core.contract import Contract, ContractError
 from world2act_core.files import sha256_file
 from world2act_core.manifest import MANIFEST_NAME, BundleError, read_manifest
@@ -84,6 +85,7 @@ def set_up(values: ParameterValues, lockstep: bool) -> ArmSetUp:
             tracking_error_rad=values.number("tracking_error"),
         )
         safety = SafetyFilter(profile.limits, settings, path.model)
+        warm_up(path, contract, profile, settings)
     except ValueError as error:
         raise ConfigurationError(f"the safety filter cannot be set up: {error}", "correct the profile") from error
     return ArmSetUp(

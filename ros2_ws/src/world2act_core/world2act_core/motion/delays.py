@@ -29,10 +29,12 @@ class DelayEstimator:
         if not 0 <= quantile <= 1 or not 1 <= minimum <= window:
             raise ValueError(f"need 0 <= quantile <= 1 <= minimum <= window, got {quantile}, {minimum} and {window}")
         self.ignored = 0
-        self._initial_s, self._low_s, self._high_s = initial_s, low_s, high_s
+        self._low_s, self._high_s = low_s, high_s
         self._quantile = quantile
         self._minimum = minimum
         self._delays: deque[float] = deque(maxlen=window)
+        self.value_s = initial_s
+        """The delay to reckon with."""
 
     def __len__(self) -> int:
         return len(self._delays)
@@ -43,13 +45,9 @@ class DelayEstimator:
             self.ignored += 1
             return
         self._delays.append(delay_s)
-
-    @property
-    def value_s(self) -> float:
-        """The delay to reckon with."""
-        if len(self._delays) < self._minimum:
-            return self._initial_s
-        return float(np.clip(np.quantile(self._delays, self._quantile), self._low_s, self._high_s))
+        if len(self._delays) >= self._minimum:
+            delay_s = float(np.quantile(self._delays, self._quantile))
+            self.value_s = min(max(delay_s, self._low_s), self._high_s)
 
 
 class Lookahead:

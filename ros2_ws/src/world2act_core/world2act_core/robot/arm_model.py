@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,4 +37,13 @@ class ArmModel(Protocol):
 
         Negative when a margin is not kept; (`limit`, "") when nothing is nearer.
         """
+        ...
+
+
+@runtime_checkable
+class BoundedArmModel(ArmModel, Protocol):
+    """An arm model that can tell without measuring everything that many positions are clear."""
+
+    def first_near(self, positions: Vector, limit: float) -> int:
+        """Index of the first of joint positions [S, N] at which `clearance` may be below `limit`; S: there is none."""
         ...

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import mujoco
 import numpy as np
 
+from world2act_core.robot.arm_model import Vector
 from world2act_core.robot.model_file import TABLE
+from world2act_core.robot.pair_levers import pair_levers
 from world2act_core.robot.parts import CollisionSpec, ModelSpec
 
 _NUDGE_M = 1e-6
 _SMALLEST_LIMIT_M = 1e-3
+_LOOK_M = 1.0
+"""How much farther than asked for a pair is measured, so that its answer lasts for a while."""
 
 
 class ClearanceCheck:
-    """The pairs of geometries of one model, and how much farther apart they are than they have to be."""
+    """The pairs of geometries of one model, and how much farther apart they are than they have to be.
 
-    def __init__(self, model: mujoco.MjModel, spec: ModelSpec, margins: CollisionSpec) -> None:
-        self._model = model
+    What was once measured for a pair bounds its distance nearby (`pair_levers`): mostly one or two pairs are left that
+    are worth another exact distance.
+    """
+
+    def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, spec: ModelSpec, margins: CollisionSpec) -> None:
+        """data: what is moved; `smallest` answers for where its geometries are at that time."""
+        self._model, self._data = model, data
         pairs = [
             (first, second)
             for first in range(model.ngeom)
@@ -25,39 +36,96 @@ class ClearanceCheck:
         ]
         self._first, self._second = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         table = [TABLE in (model.geom(first).name, model.geom(second).name) for first, second in pairs]
-        self._margin = np.where(table, margins.table_margin, margins.self_margin)
-        self._reach = model.geom_rbound[self._first] + model.geom_rbound[self._second]
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
+        wide = [margins.table_margin if of_table else margins.self_margin for of_table in table]
+        self._pairs = [(first, second, margin) for (first, second), margin in zip(pairs, wide)]
+        self.pairs = [(part_name(model, first), part_name(model, second)) for first, second in pairs]
         """The pairs that are looked at, by name."""
-        return [(self._name(a), self._name(b)) for a, b in zip(self._first, self._second, strict=True)]
+        self._levers = pair_levers(model, pairs)
+        # A bound of each pair's distance beyond its margin, and the joint positions that it was found at.
+        self._known = np.full(len(pairs), -np.inf)
+        self._known_at = np.zeros((len(pairs), model.nq))
 
-    def smallest(self, data: mujoco.MjData, limit: float) -> tuple[float, str]:
+    def smallest(self, position: Vector, limit: float) -> tuple[float, str]:
         """Smallest distance beyond the pair's margin [m] below `limit` and between what; else (limit, "").
 
-        Negative when a margin is not kept.
+        position: [N], where the data is. Negative when a margin is not kept.
         """
-        # Bounding spheres first, nearest first: a few pairs at most are worth the exact distance.
-        between = data.geom_xpos[self._first] - data.geom_xpos[self._second]
-        bound = np.sqrt(np.einsum("ij,ij->i", between, between)) - self._reach - self._margin
-        best, names = limit, ""
-        for index in np.argsort(bound):
-            if bound[index] >= best:
+        bounds = self._bounds(position)
+        best, nearest = limit, -1
+        near = np.flatnonzero(bounds < limit)
+        for bound, pair in sorted(zip(bounds[near].tolist(), near.tolist())):
+            if bound >= best:
                 break
-            first, second = int(self._first[index]), int(self._second[index])
-            margin = float(self._margin[index])
-            spare = self._distance(data, first, second, max(best + margin, _SMALLEST_LIMIT_M)) - margin
+            spare = self._measure(pair, position, best)
             if spare < best:
-                best, names = spare, f"{self._name(first)} and {self._name(second)}"
-        return best, names
+                best, nearest = spare, pair
+        if nearest < 0:
+            return limit, ""
+        return best, " and ".join(self.pairs[nearest])
 
-    def _distance(self, data: mujoco.MjData, first: int, second: int, limit: float) -> float:
+    def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
+        """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; else S.
+
+        move: brings the data to joint positions [N].
+        """
+        doubtful = np.flatnonzero((self._bounds(positions[:, None]) < limit).any(0))
+        if not doubtful.size:
+            return len(positions)
+        # What is measured where the way begins, less how far both parts move from there, mostly leaves enough.
+        places = []
+        for position in positions:
+            move(position)
+            places.append((self._data.geom_xpos.copy(), self._data.geom_xmat.copy()))
+        move(positions[0])
+        for pair in doubtful.tolist():
+            self._remember(pair, positions[0], self._spare(pair, _LOOK_M))
+        moved = self._moved(*map(np.array, zip(*places)))
+        near = self._known[doubtful] - moved[:, self._first[doubtful]] - moved[:, self._second[doubtful]] < limit
+        for index in np.flatnonzero(near.any(-1)).tolist():
+            move(positions[index])
+            if any(self._spare(pair, limit) < limit for pair in doubtful[near[index]].tolist()):
+                return int(index)
+        return len(positions)
+
+    def _moved(self, centres: Vector, axes: Vector) -> Vector:
+        """[S, G] m: at most so far is any point of a geometry from where it was in the first of S postures."""
+        shift, turn = centres - centres[0], axes - axes[0]
+        # The spectral norm of a difference of rotations is its Frobenius norm by the square root of two.
+        turned = np.sqrt(np.einsum("sgi,sgi->sg", turn, turn) / 2)
+        moved: Vector = np.sqrt(np.einsum("sgi,sgi->sg", shift, shift)) + turned * self._model.geom_rbound
+        return moved
+
+    def _bounds(self, position: Vector) -> Vector:
+        """[..., P] m: no pair is nearer than this at joint positions [..., 1, N] or [N]."""
+        turned = np.abs(position - self._known_at)
+        bounds: Vector = self._known - np.einsum("...ij,ij->...i", turned, self._levers)
+        return bounds
+
+    def _measure(self, pair: int, position: Vector, limit: float) -> float:
+        """Distance of a pair beyond its margin [m] when it is below `limit`, else any number that is not."""
+        # What looks farther is at times too small, never too large: good enough for a bound, not for an answer.
+        spare = self._spare(pair, limit + _LOOK_M)
+        self._remember(pair, position, spare)
+        return spare if spare >= limit else self._spare(pair, limit)
+
+    def _remember(self, pair: int, position: Vector, spare: float) -> None:
+        self._known[pair], self._known_at[pair] = spare, position
+
+    def _spare(self, pair: int, limit: float) -> float:
+        """Distance of a pair beyond its margin [m] when it is below `limit`, else any number that is not."""
+        first, second, margin = self._pairs[pair]
+        farthest = max(limit + margin, _SMALLEST_LIMIT_M)
+        distance = self._distance(first, second, farthest)
+        # Beyond, the answer is `farthest`, of which rounding could leave less than the limit.
+        return distance - margin if distance < farthest else max(limit, farthest - margin)
+
+    def _distance(self, first: int, second: int, limit: float) -> float:
         """Distance of two geometries [m], at most `limit`.
 
         One in a hundred times MuJoCo 3.9 answers exactly 0 for shapes that are centimetres apart; a micrometre to the
         side it does not. Shapes that do touch at distance 0 answer so from every side.
         """
+        data = self._data
         distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, None)
         for axis in range(3):
             if distance != 0.0:
@@ -67,9 +135,6 @@ class ClearanceCheck:
             distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, None)
             data.geom_xpos[first, axis] = here
         return float(distance)
-
-    def _name(self, geom: int) -> str:
-        return part_name(self._model, geom)
 
 
 def part_name(model: mujoco.MjModel, geom: int) -> str:

@@ -22,13 +22,20 @@ class MujocoArm:
     def __init__(self, profile: RobotProfile) -> None:
         spec = require_model(profile, "kinematics")
         self.model: mujoco.MjModel = build_model(profile)
-        self._data = mujoco.MjData(self.model)
+        self._data = data = mujoco.MjData(self.model)
         self._names, self._limits = profile.joint_names, profile.limits
         self._site = self.model.site(EEF_SITE).id
-        self._base = self.model.body(spec.base_body).id
-        self._elbow = self.model.body(spec.elbow_body).id
-        self._clearance = ClearanceCheck(self.model, spec, profile.collision)
+        # Views of MuJoCo's memory: they are up to date whenever `_move` is done.
+        self._joints = data.qpos
+        base, elbow = self.model.body(spec.base_body).id, self.model.body(spec.elbow_body).id
+        self._base, self._axes_of_base = data.xpos[base], data.xmat[base].reshape(3, 3).T
+        self._eef, self._axes_of_eef = data.site_xpos[self._site], data.site_xmat[self._site].reshape(3, 3)
+        self._elbow = data.xpos[elbow]
+        self._clearance = ClearanceCheck(self.model, data, spec, profile.collision)
         self._jacobian = np.zeros((6, self.model.nv))
+        self._quaternion = np.zeros(4)
+        self._here = b""
+        self._has_velocities = False
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -48,39 +55,42 @@ class MujocoArm:
     def forward(self, position: Vector) -> EefPose:
         """Pose of the end effector in the base frame at joint positions [N] (rad)."""
         self._move(position)
-        axes = self._base_axes()
-        quaternion = np.zeros(4)
-        mujoco.mju_mat2Quat(quaternion, (axes.T @ self._data.site_xmat[self._site].reshape(3, 3)).ravel())
-        return EefPose(
-            axes.T @ (self._data.site_xpos[self._site] - self._data.xpos[self._base]), quaternion[[1, 2, 3, 0]]
-        )
+        mujoco.mju_mat2Quat(self._quaternion, (self._axes_of_base @ self._axes_of_eef).ravel())
+        w, x, y, z = self._quaternion.tolist()
+        return EefPose(self._axes_of_base @ (self._eef - self._base), np.array((x, y, z, w)))
 
     def elbow(self, position: Vector) -> Vector:
         """Where the elbow is, [3] m, base frame."""
         self._move(position)
-        return self._base_axes().T @ (self._data.xpos[self._elbow] - self._data.xpos[self._base])
+        return np.asarray(self._axes_of_base @ (self._elbow - self._base))
 
     def jacobian(self, position: Vector) -> Vector:
         """[6, N]: linear (m/s) over angular (rad/s) end-effector velocity, base frame, per joint velocity."""
         self._move(position)
-        mujoco.mj_comPos(self.model, self._data)
+        if not self._has_velocities:
+            mujoco.mj_comPos(self.model, self._data)
+            self._has_velocities = True
         mujoco.mj_jacSite(self.model, self._data, self._jacobian[:3], self._jacobian[3:], self._site)
-        axes = self._base_axes()
-        return np.vstack([axes.T @ self._jacobian[:3], axes.T @ self._jacobian[3:]])
+        return np.asarray((self._axes_of_base @ self._jacobian.reshape(2, 3, -1)).reshape(6, -1))
 
     def clearance(self, position: Vector, limit: float) -> tuple[float, str]:
         """How much farther [m] than its margin the arm is from itself and the table, and where; else (limit, "")."""
         self._move(position)
-        return self._clearance.smallest(self._data, limit)
+        return self._clearance.smallest(self._joints, limit)
+
+    def first_near(self, positions: Vector, limit: float) -> int:
+        """See `BoundedArmModel`."""
+        return self._clearance.first_near(positions, limit, self._move)
 
     def _move(self, position: Vector) -> None:
         values = np.asarray(position, dtype=np.float64)
-        if values.shape != (self.model.nq,) or not np.isfinite(values).all():
+        there = values.tobytes()
+        if there == self._here and values.ndim == 1:
+            return
+        if values.shape != self._joints.shape or not np.isfinite(values).all():
             raise ValueError(
                 f"need {self.model.nq} finite joint positions for {list(self._names)}, got {values.tolist()}"
             )
-        self._data.qpos[:] = values
+        self._joints[:] = values
         mujoco.mj_kinematics(self.model, self._data)
-
-    def _base_axes(self) -> Vector:
-        return np.asarray(self._data.xmat[self._base]).reshape(3, 3)
+        self._here, self._has_velocities = there, False

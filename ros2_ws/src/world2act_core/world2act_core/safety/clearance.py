@@ -10,11 +10,12 @@ import math
 
 import numpy as np
 
-from world2act_core.robot.arm_model import ArmModel
+from world2act_core.robot.arm_model import ArmModel, BoundedArmModel
 from world2act_core.safety import checks
 from world2act_core.safety.regions import Finding
 from world2act_core.safety.settings import SafetySettings
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Joints
+from world2act_core.safety.way import WayToRest
 
 _HORIZON_M = 0.1
 """How far the model looks beyond the margin: the farther, the longer one answer lasts, and the more it costs."""
@@ -26,53 +27,73 @@ class Clearance:
 
     def __init__(self, model: ArmModel, settings: SafetySettings) -> None:
         self._model = model
+        self._bounded = model if isinstance(model, BoundedArmModel) else None
         self._margin = settings.clearance_margin_m
         self._reach_m = settings.reach_m
-        self._anchor = np.zeros(0)
+        self._anchor: Joints = []
         self._near_m = math.nan
         self._least_m = math.inf
         self.measured_m = math.nan
         """What the model said last [m]; NaN before the first answer."""
         self.queries = 0
 
-    def settle(self, position: Vector, *, fresh: bool = False) -> None:
+    def settle(self, position: Joints, *, fresh: bool = False) -> None:
         """The arm is at joint positions [N] now; `fresh`: forget what was known and measure here."""
         if fresh or self._least_m < self._margin:
-            self._measure(position)
+            self._remember(position, self._measure(position)[0])
             self._least_m = self.measured_m
 
-    def check(self, positions: list[Vector], *, remember: bool = True) -> Finding | None:
-        """The first of these joint positions [N] that is too near.
+    def check(self, way: WayToRest, *, remember: bool = True) -> Finding | None:
+        """What is wrong at the first joint positions [N] on a way that are too near.
 
-        remember: the first one is the next command, and what is measured there bounds what comes after.
+        remember: the way begins at the next command, and what is measured there bounds what comes after.
         """
-        if self._far_enough(positions):
+        if self._near_m - self._reach_m * way.turn_from(self._anchor) >= self._margin:
             return None
-        for index, position in enumerate(positions):
-            distance, what = self._measure(position, anchor=remember and index == 0)
-            name = checks.TABLE_COLLISION if "table" in what.lower() else checks.SELF_COLLISION
-            if distance < min(self._margin, self._least_m) - _ROUNDING_M:
-                return name, (
-                    f"{what} would be {1e3 * (self._margin - distance):.1f} mm nearer than is allowed: the arm stops "
-                    "before; lead the reference away from it"
-                )
-            if index == 0 and self._far_enough(positions):
-                return None
+        distance, what = self._measure(way.first)
+        if remember:
+            self._remember(way.first, distance)
+        finding = self._judge(distance, what)
+        if finding is not None or self._near_m - self._reach_m * way.turn_from(self._anchor) >= self._margin:
+            return finding
+        rest = way.rest
+        while rest:
+            rest = rest[self._first_near(rest) :]
+            if rest:
+                finding = self._judge(*self._measure(rest[0]))
+                if finding is not None:
+                    return finding
+                rest = rest[1:]
         return None
 
-    def _far_enough(self, positions: list[Vector]) -> bool:
-        turned = max(float(np.abs(position - self._anchor).sum()) for position in positions)
-        return self._near_m - self._reach_m * turned >= self._margin
+    @property
+    def _allowed_m(self) -> float:
+        return min(self._margin, self._least_m) - _ROUNDING_M
 
-    def _measure(self, position: Vector, anchor: bool = True) -> tuple[float, str]:
+    def _judge(self, distance: float, what: str) -> Finding | None:
+        if distance >= self._allowed_m:
+            return None
+        name = checks.TABLE_COLLISION if "table" in what.lower() else checks.SELF_COLLISION
+        return name, (
+            f"{what} would be {1e3 * (self._margin - distance):.1f} mm nearer than is allowed: the arm stops "
+            "before; lead the reference away from it"
+        )
+
+    def _first_near(self, positions: list[Joints]) -> int:
+        """Index of the first of some positions that is worth measuring; their number: there is none."""
+        return 0 if self._bounded is None else self._bounded.first_near(np.array(positions), self._margin)
+
+    def _remember(self, position: Joints, distance: float) -> None:
+        self._anchor, self._near_m, self.measured_m = position, distance, distance
+
+    def _measure(self, position: Joints) -> tuple[float, str]:
         self.queries += 1
-        distance, what = self._model.clearance(position, self._margin + _HORIZON_M)
+        joints = np.array(position)
+        distance, what = self._model.clearance(joints, self._margin + _HORIZON_M)
         if distance < self._margin:
             # MuJoCo's distance of a mesh is at times far too small (never too large) when it may look far, and right
             # when it may not. See docs/safety.md.
-            distance, what = max((distance, what), self._model.clearance(position, self._margin))
+            distance, what = max((distance, what), self._model.clearance(joints, self._margin))
         if not math.isfinite(distance):
-            distance, what = -math.inf, f"{what or 'unknown parts'} (the model gave no distance)"
-        if anchor:
-            self._anchor, self._near_m, self.measured_m = position.copy(), distance, distance
+            return -math.inf, f"{what or 'unknown parts'} (the model gave no distance)"
         return distance, what

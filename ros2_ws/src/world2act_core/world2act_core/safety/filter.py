@@ -19,6 +19,7 @@ from world2act_core.safety.reference import Reference, ReferenceState
 from world2act_core.safety.settings import SafetySettings
 from world2act_core.safety.types import (
     ClearResult,
+    Joints,
     MotionRequest,
     Reaction,
     SafetyDecision,
@@ -48,6 +49,7 @@ class SafetyFilter:
             raise ValueError(f"joints of the model {list(model.joint_names)} are not the limits' {list(limits.names)}")
         self.limits = limits
         self.settings = settings
+        self._velocity: Joints = limits.velocity.tolist()
         self._guard = None if model is None else Guard(model, settings)
         self._motion = JointMotion(limits, settings.tracking_hz)
         self._reference = Reference(limits)
@@ -96,20 +98,17 @@ class SafetyFilter:
         period_s = self._intake.period(period_s, now_s)
         self._intake.arm(situation, self._motion.state.position)
         wanted = self._intake.request(request, situation, self._motion)
-        candidate = self._motion.stopping(period_s)
-        checked = False
+        following = None
         if wanted is not None and not self._flags.must_rest:
             reference = self._follow(wanted, period_s, now_s)
             following = self._towards(reference, period_s, now_s)
-            if following is not None:
-                candidate, checked = following, True
         else:
             self._reference.reset()
             if wanted is not None:
                 self._look_ahead(wanted, now_s)
-        self._motion.commit(candidate)
+        self._motion.commit(self._motion.stopping(period_s) if following is None else following)
         if self._guard is not None:
-            self._guard.settle(candidate.state.position, checked=checked)
+            self._guard.settle(self._motion.state.position, checked=following is not None)
         gripper = self._grip(request, wanted, period_s, now_s)
         decision = self._decide(situation, wanted, gripper)
         self._seconds_max = max(self._seconds_max, time.perf_counter() - began)
@@ -157,14 +156,14 @@ class SafetyFilter:
         slowing = any(name != checks.SPEED for name in self._flags.slowing())
         return self._speed_scale * (self.settings.slow_scale if slowing else 1.0)
 
-    def _begin_at(self, position: Vector) -> None:
+    def _begin_at(self, position: Joints) -> None:
         self._motion.start(position)
         self._reference.reset()
         self._intake.forget()
         if self._guard is not None:
             self._guard.start(position)
 
-    def _follow(self, wanted: Vector, period_s: float, now_s: float) -> ReferenceState:
+    def _follow(self, wanted: Joints, period_s: float, now_s: float) -> ReferenceState:
         reference = self._reference.push(wanted, period_s)
         for name, text in self._reference.findings(wanted, reference, self._speed_scale):
             self._flags.found(name, text, now_s)
@@ -172,10 +171,10 @@ class SafetyFilter:
 
     def _towards(self, reference: ReferenceState, period_s: float, now_s: float) -> Candidate | None:
         """The next state on the way to the reference; None when the arm must brake instead."""
-        limits = self.limits.velocity * self._scale
-        cap = self._max_eef_speed
-        jacobian = None if self._guard is None else self._guard.jacobian
-        bound = speed.bound(limits, jacobian, cap, self._motion.state, reference)
+        scale, cap = self._scale, self._max_eef_speed
+        limits = [most * scale for most in self._velocity]
+        rows = None if self._guard is None else self._guard.rows
+        bound = speed.bound(limits, rows, cap, self._motion.state, reference)
         if bound.wanted > cap:
             text = f"the reference asks for {bound.wanted:.3f} m/s at the end effector, allowed {cap:.3f}: slowed down"
             self._flags.found(checks.SPEED, text, now_s)
@@ -185,16 +184,16 @@ class SafetyFilter:
             self._flags.found(*finding, now_s)
         return None if finding is not None or self._flags.must_rest else candidate
 
-    def _look_ahead(self, wanted: Vector, now_s: float) -> None:
+    def _look_ahead(self, wanted: Joints, now_s: float) -> None:
         """While the arm rests because of where it would have gone: is it still sent there?"""
         if self._guard is None or not any(name in _GEOMETRY for name in self._flags.latched()):
             return
         inside = np.clip(wanted, self.limits.position_low, self.limits.position_high)
-        finding = self._guard.look_at(inside)
+        finding = self._guard.look_at(inside.tolist())
         if finding is not None:
             self._flags.found(*finding, now_s)
 
-    def _grip(self, request: MotionRequest, wanted: Vector | None, period_s: float, now_s: float) -> float:
+    def _grip(self, request: MotionRequest, wanted: Joints | None, period_s: float, now_s: float) -> float:
         if wanted is None or self._flags.must_rest:
             return self._gripper.hold(period_s)
         command, problem = self._gripper.step(request.gripper, period_s)
@@ -202,7 +201,7 @@ class SafetyFilter:
             self._flags.found(checks.GRIPPER, problem, now_s)
         return command
 
-    def _decide(self, situation: Situation, wanted: Vector | None, gripper: float) -> SafetyDecision:
+    def _decide(self, situation: Situation, wanted: Joints | None, gripper: float) -> SafetyDecision:
         reaction, message = self._flags.strictest()
         reason = ""
         if reaction is Reaction.STOP:
@@ -214,6 +213,6 @@ class SafetyFilter:
             self._mode = SafetyMode.SLOWED if reaction is Reaction.SLOW else SafetyMode.RUNNING
         state = self._motion.state
         return SafetyDecision(
-            state.position.copy(), state.velocity.copy(), state.acceleration.copy(),
+            np.array(state.position), np.array(state.velocity), np.array(state.acceleration),
             gripper, self._mode, self._flags.events, reason,
         )  # fmt: skip

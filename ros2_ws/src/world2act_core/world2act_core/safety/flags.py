@@ -12,13 +12,14 @@ class _Flag:
         self.name = name
         self.reaction = settings.reaction(name)
         self.latches = settings.latches(name)
+        self.level, self.severity = self.reaction.level, self.reaction.severity
         self.active = self.latched = False
         self.count = 0
         self.last_s = 0.0
         self.message = ""
 
     def report(self) -> FlagReport:
-        level = self.reaction.level if self.active or self.latched else Level.OK
+        level = self.level if self.active or self.latched else Level.OK
         return FlagReport(
             self.name, level, self.reaction, self.active, self.latched, self.count, self.last_s, self.message
         )
@@ -59,7 +60,7 @@ class FlagBoard:
         flag.count += 1
         flag.last_s, flag.message = now_s, message
         flag.latched = flag.latched or flag.latches
-        self._events.append(SafetyEvent(name, flag.reaction.level, flag.reaction, message))
+        self._events.append(SafetyEvent(name, flag.level, flag.reaction, message))
 
     @property
     def events(self) -> tuple[SafetyEvent, ...]:
@@ -77,15 +78,15 @@ class FlagBoard:
     @property
     def must_rest(self) -> bool:
         """Whether a reaction is in force that brings the arm to rest."""
-        return any(flag.reaction.level is Level.ERROR for flag in self._reacting)
+        return any(flag.level is Level.ERROR for flag in self._reacting)
 
     def strictest(self) -> tuple[Reaction, str]:
         """The strictest reaction in force and its message; (CLIP, "") when nothing is."""
-        worst, message = Reaction.CLIP, ""
-        for flag in self._reacting:
-            if flag.reaction.severity > worst.severity:
-                worst, message = flag.reaction, f"{flag.name}: {flag.message}"
-        return worst, message
+        # The first of the strictest ones, in the order in which they were found.
+        worst = max(self._reacting, key=lambda flag: flag.severity, default=None)
+        if worst is None or worst.reaction is Reaction.CLIP:
+            return Reaction.CLIP, ""
+        return worst.reaction, f"{worst.name}: {worst.message}"
 
     def slowing(self) -> tuple[str, ...]:
         """Names of the checks that slow the arm down now."""

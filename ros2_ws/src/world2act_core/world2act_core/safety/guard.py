@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from world2act_core.robot.arm_model import ArmModel
-from world2act_core.safety import checks
+from world2act_core.safety import checks, speed
 from world2act_core.safety.clearance import Clearance
 from world2act_core.safety.motion import Candidate
 from world2act_core.safety.regions import Finding, Regions
 from world2act_core.safety.settings import SafetySettings
-from world2act_core.safety.speed import eef_speed
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Joints
+from world2act_core.safety.way import WayToRest
 
-_MOST_SAMPLES = 40
 _SPEED_SAMPLES = 12
 
 
@@ -27,7 +24,7 @@ class Guard:
         self._spacing_m = 2 * settings.geometry_margin_m
         self._regions = Regions(model, settings)
         self._clearance = Clearance(model, settings)
-        self._next_jacobian: Vector | None = None
+        self._next_rows: speed.Rows | None = None
 
     @property
     def clearance_m(self) -> float:
@@ -39,41 +36,42 @@ class Guard:
         """How often the model was asked for distances."""
         return self._clearance.queries
 
-    def start(self, position: Vector) -> None:
+    def start(self, position: Joints) -> None:
         """The arm begins at joint positions [N]."""
-        self.jacobian = self._model.jacobian(position)
+        self._here = position
+        self.rows = self._rows(position)
         self._regions.settle(position)
         self._clearance.settle(position, fresh=True)
 
     def check(self, candidate: Candidate, cap: float) -> Finding | None:
         """What is wrong with a candidate or with the way to rest from it; cap: of the end effector's speed, m/s."""
-        jacobian = self._model.jacobian(candidate.state.position)
-        self._next_jacobian = jacobian
-        # While braking the pose hardly changes, so one jacobian does for the whole way.
-        levers = np.sqrt(np.square(jacobian[:3]).sum(0))
-        if levers @ candidate.brake.peak_speed() > cap:  # else no combination of the joints' speeds can be too fast
-            speed = eef_speed(jacobian, candidate.brake.velocities(_SPEED_SAMPLES))
-        else:
-            speed = 0.0
-        if speed > cap:
-            text = f"the end effector would move at {speed:.3f} m/s, allowed {cap:.3f}: slow the reference down"
-            return checks.SPEED, text
-        positions = [candidate.state.position, *self._way_to_rest(candidate, levers)]
-        return self._regions.check(positions) or self._clearance.check(positions)
+        rows = self._next_rows = self._rows(candidate.state.position)
+        levers = speed.levers(rows)
+        # While braking the pose hardly changes, so one Jacobian does for the whole way.
+        if speed.dot(levers, candidate.brake.peak_speed()) > cap:  # else no combination of speeds can be too fast
+            fastest = max(speed.eef_speed(rows, rates) for rates in candidate.brake.velocities(_SPEED_SAMPLES))
+            if fastest > cap:
+                text = f"the end effector would move at {fastest:.3f} m/s, allowed {cap:.3f}: slow the reference down"
+                return checks.SPEED, text
+        way = WayToRest.of(candidate, levers, self._spacing_m)
+        return self._regions.check(way) or self._clearance.check(way)
 
-    def settle(self, position: Vector, *, checked: bool) -> None:
+    def settle(self, position: Joints, *, checked: bool) -> None:
         """The arm is at joint positions [N]; checked: this is the pose of the candidate that was checked last."""
-        known = self._next_jacobian if checked else None
-        self.jacobian = self._model.jacobian(position) if known is None else known
-        self._regions.settle(position, checked=checked)
+        known = self._next_rows if checked else None
+        if known is not None:
+            self.rows = known
+            self._regions.settle(position, checked=True)
+        elif position != self._here:
+            self.rows = self._rows(position)
+            self._regions.settle(position)
+        self._here = position
         self._clearance.settle(position)
 
-    def look_at(self, position: Vector) -> Finding | None:
+    def look_at(self, position: Joints) -> Finding | None:
         """What would be wrong with joint positions [N], whatever the way there."""
-        return self._regions.check([position]) or self._clearance.check([position], remember=False)
+        there = WayToRest.at(position)
+        return self._regions.check(there) or self._clearance.check(there, remember=False)
 
-    def _way_to_rest(self, candidate: Candidate, levers: Vector) -> list[Vector]:
-        """Positions on the braking path, near enough to each other that nothing thinner than the margin is missed."""
-        low, high = candidate.brake.extremes
-        travel_m = float(levers @ (high - low))
-        return candidate.brake.sample(min(_MOST_SAMPLES, 1 + math.floor(travel_m / self._spacing_m)))
+    def _rows(self, position: Joints) -> speed.Rows:
+        return speed.linear(self._model.jacobian(np.array(position)))

@@ -10,18 +10,19 @@ from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.safety import checks
 from world2act_core.safety.regions import Finding
 from world2act_core.safety.settings import SafetySettings
-from world2act_core.safety.types import MotionRequest, Situation, Vector
+from world2act_core.safety.types import Joints, MotionRequest, Situation
 
 
-def as_joints(values: object, limits: JointLimits) -> Vector:
-    """A copy as float64 [N]; raises ValueError with what is wrong when it is something else or not finite."""
+def as_joints(values: object, limits: JointLimits) -> Joints:
+    """A copy, N floats; raises ValueError with what is wrong when it is something else or not finite."""
     try:
         joints = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"is {type(values).__name__}, not {limits.size} numbers") from None
     if joints.shape != (limits.size,):
         raise ValueError(f"has shape {joints.shape}, need ({limits.size},): one per joint {list(limits.names)}")
-    return joints
+    numbers: Joints = joints.tolist()
+    return numbers
 
 
 def as_numbers(request: MotionRequest) -> MotionRequest:
@@ -37,19 +38,21 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def not_finite(joints: Vector, limits: JointLimits) -> str:
+def not_finite(joints: Joints, limits: JointLimits) -> str:
     """Names of the joints whose value is NaN or infinite, with the value; empty: none."""
-    bad = np.flatnonzero(~np.isfinite(joints))
-    return ", ".join(f"{limits.names[joint]} is {joints[joint]}" for joint in bad)
+    if all(map(math.isfinite, joints)):
+        return ""
+    return ", ".join(f"{name} is {value}" for name, value in zip(limits.names, joints) if not math.isfinite(value))
 
 
-def beginning(position: object, limits: JointLimits, settings: SafetySettings) -> Vector:
+def beginning(position: object, limits: JointLimits, settings: SafetySettings) -> Joints:
     """A measured position [N] that commands may begin at; raises ValueError when they may not."""
     joints = as_joints(position, limits)
     if bad := not_finite(joints, limits):
         raise ValueError(f"the start is not finite: {bad}")
-    outside = np.maximum(limits.position_low - joints, joints - limits.position_high)
-    joint = int(outside.argmax())
+    spans = zip(limits.position_low.tolist(), joints, limits.position_high.tolist())
+    outside = [max(low - here, here - high) for low, here, high in spans]
+    joint = outside.index(max(outside))
     if outside[joint] > settings.limit_slack_rad:
         raise ValueError(
             f"{limits.names[joint]} is measured at {joints[joint]:.4g} rad, {outside[joint]:.4g} outside its limits "
@@ -63,7 +66,7 @@ def is_older(age_s: float, limit_s: float) -> bool:
     return not -limit_s <= age_s <= limit_s
 
 
-def measured(situation: Situation, limits: JointLimits, settings: SafetySettings) -> tuple[Vector | None, str]:
+def measured(situation: Situation, limits: JointLimits, settings: SafetySettings) -> tuple[Joints | None, str]:
     """The measured position [N], and why it cannot be used (then None)."""
     advice = "the arm holds; is the arm's driver running?"
     if situation.position is None:
@@ -81,7 +84,7 @@ def measured(situation: Situation, limits: JointLimits, settings: SafetySettings
     return joints, ""
 
 
-def wanted(request: MotionRequest, limits: JointLimits) -> tuple[Vector | None, Finding | None]:
+def wanted(request: MotionRequest, limits: JointLimits) -> tuple[Joints | None, Finding | None]:
     """The reference [N] when there is a usable one, and what is wrong with the request."""
     advice = "the arm holds; see what vla_policy and the kinematics send"
     if not math.isfinite(request.gripper):
@@ -110,8 +113,8 @@ def stale(request: MotionRequest, settings: SafetySettings) -> list[Finding]:
     return found
 
 
-def farthest(first: Vector, second: Vector, limits: JointLimits) -> tuple[str, float]:
+def farthest(first: Joints, second: Joints, limits: JointLimits) -> tuple[str, float]:
     """The joint in which two positions [N] differ most, and by how much (>= 0)."""
-    apart = np.abs(first - second)
-    joint = int(apart.argmax())
-    return limits.names[joint], float(apart[joint])
+    apart = [abs(a - b) for a, b in zip(first, second)]
+    most = max(apart)
+    return limits.names[apart.index(most)], most

@@ -9,7 +9,7 @@ from world2act_core.safety import checks, inputs
 from world2act_core.safety.flags import FlagBoard
 from world2act_core.safety.motion import JointMotion
 from world2act_core.safety.settings import SafetySettings
-from world2act_core.safety.types import MotionRequest, Situation, Vector
+from world2act_core.safety.types import Joints, MotionRequest, Situation
 
 _SHORTEST_S = 1e-4
 
@@ -21,12 +21,12 @@ class Intake:
         self._limits = limits
         self._settings = settings
         self._flags = flags
-        self._measured: Vector | None = None
+        self._measured: Joints | None = None
         self.forget()
 
     def forget(self) -> None:
         """The next reference is a first one: it has to begin where the arm is."""
-        self._last: Vector | None = None
+        self._last: Joints | None = None
 
     def period(self, period_s: float, now_s: float) -> float:
         """The period to move for [s]: the given one if it makes sense."""
@@ -40,7 +40,7 @@ class Intake:
             self._flags.found(checks.PERIOD, text, now_s)
         return min(period_s, settings.max_period_s)
 
-    def arm(self, situation: Situation, commanded: Vector) -> None:
+    def arm(self, situation: Situation, commanded: Joints) -> None:
         """Emergency stop, joint states, and whether the arm is where it was told to be: `commanded` [N]."""
         now_s, limit = situation.now_s, self._settings.tracking_error_rad
         if situation.e_stop:
@@ -58,7 +58,7 @@ class Intake:
             )
             self._flags.found(checks.TRACKING_ERROR, text, now_s)
 
-    def request(self, request: MotionRequest, situation: Situation, motion: JointMotion) -> Vector | None:
+    def request(self, request: MotionRequest, situation: Situation, motion: JointMotion) -> Joints | None:
         """The reference [N], inside or outside the limits, if the arm is to move and it can be used."""
         if situation.hold_reason:
             self.forget()
@@ -73,7 +73,7 @@ class Intake:
         self._last = None if self._flags.must_rest else wanted
         return wanted
 
-    def _check_jump(self, wanted: Vector, motion: JointMotion, now_s: float) -> None:
+    def _check_jump(self, wanted: Joints, motion: JointMotion, now_s: float) -> None:
         """A first reference begins where the arm is; the next ones do not leap."""
         if self._last is not None:
             origin, limit, of = self._last, self._settings.jump_rad, "the last reference"

@@ -8,16 +8,16 @@ path passed that test a period before, so one of the three always counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from typing import NamedTuple
 
-import numpy as np
 import ruckig
 
 from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.safety.braking import Braking, BrakingPath, MotionState
 from world2act_core.safety.reference import ReferenceState
 from world2act_core.safety.tracking import Tracker
-from world2act_core.safety.types import Mask, Vector
+from world2act_core.safety.types import Joints
 
 INSET = 1e-6
 """Share of every limit that is left for rounding."""
@@ -28,8 +28,7 @@ _SLOWEST = 0.01
 """Share of a joint's velocity below which no bound is set: ruckig needs a positive one."""
 
 
-@dataclass(frozen=True, eq=False)
-class Candidate:
+class Candidate(NamedTuple):
     """A next state inside the limits, and how the arm would stop from it: along `brake`, from `since_s` on."""
 
     state: MotionState
@@ -48,23 +47,28 @@ class JointMotion:
     """State of the commanded motion of N joints."""
 
     def __init__(self, limits: JointLimits, tracking_hz: float) -> None:
-        self.limits = inset(limits)
-        self._tracker = Tracker(self.limits, tracking_hz)
-        self._braking = Braking(self.limits)
+        limits = inset(limits)
+        self._tracker = Tracker(limits, tracking_hz)
+        self._braking = Braking(limits)
+        self._low: Joints = limits.position_low.tolist()
+        self._high: Joints = limits.position_high.tolist()
+        self._velocity: Joints = limits.velocity.tolist()
+        self._acceleration: Joints = limits.acceleration.tolist()
+        self._jerk: Joints = limits.jerk.tolist()
         self._planner = ruckig.Ruckig(limits.size)
         self._input = ruckig.InputParameter(limits.size)
         self._input.synchronization = ruckig.Synchronization.No
-        self._input.max_acceleration = self.limits.acceleration.tolist()
-        self._input.max_jerk = self.limits.jerk.tolist()
-        self.start((limits.position_low + limits.position_high) / 2)
+        self._input.max_acceleration = self._acceleration
+        self._input.max_jerk = self._jerk
+        self.start([(low + high) / 2 for low, high in zip(self._low, self._high)])
 
-    def start(self, position: Vector) -> None:
+    def start(self, position: Joints) -> None:
         """Begin at rest at `position` [N]."""
         self.state = MotionState.resting(position)
         self._tracker.start()
         path = self._braking.plan(self.state)
         if path is None:
-            raise ValueError(f"no motion can begin at {position.tolist()}: every position must be finite")
+            raise ValueError(f"no motion can begin at {position}: every position must be finite")
         self._path, self._since_s = path, 0.0
 
     @property
@@ -77,60 +81,74 @@ class JointMotion:
         since_s = self._since_s + period_s
         return Candidate(self._path.at(since_s), self._path, since_s)
 
-    def towards(self, reference: ReferenceState, period_s: float, velocity: Vector) -> Candidate:
+    def towards(self, reference: ReferenceState, period_s: float, velocity: Joints) -> Candidate:
         """One period towards the reference, no joint faster than `velocity` [N] (a joint that is slows down to it)."""
-        velocity = np.minimum(np.maximum(velocity, _SLOWEST * self.limits.velocity), self.limits.velocity)
+        velocity = [min(max(rate, _SLOWEST * most), most) for rate, most in zip(velocity, self._velocity)]
         wanted, good = self._tracker.step(self.state, reference, period_s, velocity)
-        stop = self.stopping(period_s)
-        if not good.all():
+        if not all(good):
             fastest = self._fastest(reference, period_s, velocity)
-            wanted = wanted.where(good, stop.state if fastest is None else fastest)
-        return self._with_a_way_to_stop(wanted, stop)
+            wanted = wanted.where(good, self.stopping(period_s).state if fastest is None else fastest)
+        return self._with_a_way_to_stop(wanted, period_s)
 
     def commit(self, candidate: Candidate) -> None:
         """Make a candidate of this period the present state."""
-        self.state, self._path, self._since_s = candidate.state, candidate.brake, candidate.since_s
+        self.state, self._path, self._since_s = candidate
 
-    def _fastest(self, reference: ReferenceState, period_s: float, velocity: Vector) -> MotionState | None:
+    def _fastest(self, reference: ReferenceState, period_s: float, velocity: Joints) -> MotionState | None:
         """The first period of the time-optimal way to the reference; None when the library finds none."""
-        limits, state, wanted = self.limits, self.state, self._input
-        # Planned in a frame that moves with the reference, where the reference rests: the way meets it, and does not
-        # chase it. A reference that is too fast is met by a frame that is not.
-        frame = np.where(reference.smooth, np.clip(reference.velocity, -_SHARE * velocity, _SHARE * velocity), 0.0)
-        room = np.abs(frame) * (np.abs(frame) / limits.acceleration + limits.acceleration / limits.jerk) / 2
-        end = reference.next_position + np.sign(frame) * room
-        frame[(end < limits.position_low) | (end > limits.position_high)] = 0.0
-        target = np.clip(reference.next_position, limits.position_low, limits.position_high) - frame * period_s
-        wanted.max_velocity = (velocity - frame).tolist()
-        wanted.min_velocity = (-velocity - frame).tolist()
-        wanted.current_position = state.position.tolist()
-        wanted.current_velocity = (state.velocity - frame).tolist()
-        wanted.current_acceleration = state.acceleration.tolist()
-        wanted.target_position = target.tolist()
-        trajectory = ruckig.Trajectory(limits.size)
+        state, wanted = self.state, self._input
+        frame = self._moving_frame(reference, velocity)
+        targets = zip(reference.next_position, self._low, self._high, frame)
+        wanted.max_velocity = [most - moves for most, moves in zip(velocity, frame)]
+        wanted.min_velocity = [-most - moves for most, moves in zip(velocity, frame)]
+        wanted.current_position = state.position
+        wanted.current_velocity = [rate - moves for rate, moves in zip(state.velocity, frame)]
+        wanted.current_acceleration = state.acceleration
+        wanted.target_position = [min(max(to, low), high) - moves * period_s for to, low, high, moves in targets]
+        trajectory = ruckig.Trajectory(len(frame))
         try:
             result = self._planner.calculate(wanted, trajectory)
         except (ruckig.RuckigError, ValueError):  # ValueError: an error code without a name in the binding
             return None
         if result != ruckig.Result.Working:
             return None
-        position, speed, acceleration = (np.array(values) for values in trajectory.at_time(period_s))
-        return MotionState(position + frame * period_s, speed + frame, acceleration)
+        position, rates, acceleration = trajectory.at_time(period_s)
+        return MotionState(
+            [there + moves * period_s for there, moves in zip(position, frame)],
+            [rate + moves for rate, moves in zip(rates, frame)],
+            acceleration,
+        )
 
-    def _with_a_way_to_stop(self, wanted: MotionState, stop: Candidate) -> Candidate:
+    def _moving_frame(self, reference: ReferenceState, velocity: Joints) -> Joints:
+        """Velocities [N] of a frame that moves with the reference, where the reference rests: the way meets it there,
+        and does not chase it. A reference that is too fast is met by a frame that is not."""
+        frame = []
+        for joint, (smooth, rate, most) in enumerate(zip(reference.smooth, reference.velocity, velocity)):
+            moves = min(max(rate, -_SHARE * most), _SHARE * most) if smooth else 0.0
+            # The room that the joint needs to come to rest from this speed.
+            acceleration, jerk = self._acceleration[joint], self._jerk[joint]
+            room = abs(moves) * (abs(moves) / acceleration + acceleration / jerk) / 2
+            end = reference.next_position[joint] + math.copysign(room, moves)
+            frame.append(moves if self._low[joint] <= end <= self._high[joint] else 0.0)
+        return frame
+
+    def _with_a_way_to_stop(self, wanted: MotionState, period_s: float) -> Candidate:
         brake = self._braking.plan(wanted)
         if brake is None:
-            return stop
-        bad = self._beyond(brake)
-        if not bad.any():
+            return self.stopping(period_s)
+        good = self._inside(brake)
+        if all(good):
             return Candidate(wanted, brake)
-        mixed = stop.state.where(bad, wanted)
+        stop = self.stopping(period_s)
+        mixed = wanted.where(good, stop.state)
         brake = self._braking.plan(mixed)
-        return stop if brake is None or self._beyond(brake).any() else Candidate(mixed, brake)
+        return stop if brake is None or not all(self._inside(brake)) else Candidate(mixed, brake)
 
-    def _beyond(self, brake: BrakingPath) -> Mask:
-        low, high = brake.extremes
+    def _inside(self, brake: BrakingPath) -> list[bool]:
+        """For which joints [N] the way to rest keeps the position limits."""
         # An arm that begins outside its limits may come back, not go further out.
-        lowest = np.minimum(self.limits.position_low, self.state.position) - _ROUNDING_RAD
-        highest = np.maximum(self.limits.position_high, self.state.position) + _ROUNDING_RAD
-        return (low < lowest) | (high > highest)
+        joints = zip(*brake.extremes, self.state.position, self._low, self._high)
+        return [
+            lowest >= min(low, here) - _ROUNDING_RAD and highest <= max(high, here) + _ROUNDING_RAD
+            for lowest, highest, here, low, high in joints
+        ]

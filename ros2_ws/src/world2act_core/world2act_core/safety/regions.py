@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from world2act_core.robot.arm_model import ArmModel
 from world2act_core.safety import checks
 from world2act_core.safety.settings import Point, SafetyBox, SafetySettings
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Joints
+from world2act_core.safety.way import WayToRest, turn_between
 
 Finding = tuple[str, str]
 """Name of a check, and what was wrong, where and what to do."""
@@ -23,14 +26,15 @@ class _Region:
     box: SafetyBox
     inside: bool
 
-    def depth(self, point: Point, margin: float) -> float:
-        """How far [m] the point is on the forbidden side of the faces moved by the margin; 0 when it is not."""
-        box = self.box
+    def room(self, point: Point, margin: float) -> float:
+        """How far [m] the point is from the forbidden side of the faces moved by the margin; negative: how deep in it.
+
+        For a box to stay out of this is along the axis that keeps the point out, so the true distance is no smaller.
+        """
+        (x0, y0, z0), (x1, y1, z1), (x, y, z) = self.box.low, self.box.high, point
         if self.inside:
-            over = (max(low + margin - x, x - high + margin) for low, high, x in zip(box.low, box.high, point))
-            return max(0.0, *over)
-        under = (min(x - low + margin, high + margin - x) for low, high, x in zip(box.low, box.high, point))
-        return max(0.0, min(under))
+            return min(x - x0, x1 - x, y - y0, y1 - y, z - z0, z1 - z) - margin
+        return max(x0 - x, x - x1, y0 - y, y - y1, z0 - z, z - z1) - margin
 
 
 class Regions:
@@ -39,39 +43,55 @@ class Regions:
     def __init__(self, model: ArmModel, settings: SafetySettings) -> None:
         self._model = model
         self._margin = settings.geometry_margin_m
+        self._reach_m = settings.reach_m
         self._regions = _regions(settings)
         self._needs_elbow = any(region.of == _ELBOW for region in self._regions)
-        self._depths = self._next_depths = [0.0] * len(self._regions)
+        self._rooms = self._next_rooms = [0.0] * len(self._regions)
 
-    def settle(self, position: Vector, *, checked: bool = False) -> None:
+    def settle(self, position: Joints, *, checked: bool = False) -> None:
         """The arm is at joint positions [N] now: from here on it may not be deeper in any box.
 
         checked: these are the first positions of the last `check`.
         """
-        self._depths = self._next_depths if checked else self._judge(position)[1]
+        self._rooms = self._next_rooms if checked else self._rooms_at(self._points(position))
 
-    def check(self, positions: list[Vector]) -> Finding | None:
-        """The first of these joint positions [N] that is deeper on a wrong side than the arm is now."""
-        for index, position in enumerate(positions):
-            points, depths = self._judge(position)
-            if index == 0:
-                self._next_depths = depths
-            for region, there, here in zip(self._regions, depths, self._depths):
-                if there > here + _ROUNDING_M:
-                    return region.check, _message(region, points[region.of])
+    def check(self, way: WayToRest) -> Finding | None:
+        """What is wrong at the first positions on a way that are deeper on a wrong side than the arm is now."""
+        if not self._regions:
+            return None
+        self._next_rooms, finding = self._look(way.first)
+        known_at, room = way.first, min(self._next_rooms)
+        # No point of the arm moves farther than its reach times what the joints turn.
+        if finding is not None or room >= self._reach_m * way.turn_from(known_at):
+            return finding
+        for position in way.rest:
+            if room < self._reach_m * turn_between(position, known_at):
+                rooms, finding = self._look(position)
+                if finding is not None:
+                    return finding
+                known_at, room = position, min(rooms)
         return None
 
-    def _judge(self, position: Vector) -> tuple[dict[str, Point], list[float]]:
+    def _look(self, position: Joints) -> tuple[list[float], Finding | None]:
+        """Room at joint positions [N] in every region, and what is wrong there."""
         points = self._points(position)
-        return points, [region.depth(points[region.of], self._margin) for region in self._regions]
+        rooms = self._rooms_at(points)
+        for region, there, here in zip(self._regions, rooms, self._rooms):
+            if there < min(here, 0.0) - _ROUNDING_M:
+                return rooms, (region.check, _message(region, points[region.of]))
+        return rooms, None
 
-    def _points(self, position: Vector) -> dict[str, Point]:
+    def _rooms_at(self, points: dict[str, Point]) -> list[float]:
+        return [region.room(points[region.of], self._margin) for region in self._regions]
+
+    def _points(self, position: Joints) -> dict[str, Point]:
         """End effector and elbow, as far as there are boxes for them."""
         points: dict[str, Point] = {}
         if self._regions:
-            points[_HAND] = tuple(self._model.forward(position).position.tolist())
-        if self._needs_elbow:
-            points[_ELBOW] = tuple(self._model.elbow(position).tolist())
+            joints = np.array(position)
+            points[_HAND] = tuple(self._model.forward(joints).position.tolist())
+            if self._needs_elbow:
+                points[_ELBOW] = tuple(self._model.elbow(joints).tolist())
         return points
 
 

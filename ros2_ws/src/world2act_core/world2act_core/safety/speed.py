@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Sequence
+from operator import mul
+from typing import NamedTuple
 
 from world2act_core.safety.braking import MotionState
 from world2act_core.safety.reference import ReferenceState
-from world2act_core.safety.types import Vector
+from world2act_core.safety.types import Joints, Vector
 
 _AIM = 0.9
 """Share of the cap that the joints' velocities are shared out for: joints that change their speed each at its own
@@ -20,33 +20,57 @@ _SPARE = 0.02
 """Share of its own limit that a joint may always use, or one that hardly moves could not correct itself."""
 
 
-@dataclass(frozen=True, eq=False)
-class Bound:
+class Bound(NamedTuple):
     """velocity: [N] rad/s, largest for each joint; wanted: m/s, the end effector's speed without a cap."""
 
-    velocity: Vector
+    velocity: Joints
     wanted: float
 
 
-def eef_speed(jacobian: Vector, velocity: Vector) -> float:
-    """Speed of the end effector [m/s] for joint velocities [N], the largest for [N, count]; jacobian [6, N]."""
-    return math.sqrt(float(np.square(jacobian[:3] @ velocity).sum(0).max()))
+Rows = tuple[Joints, Joints, Joints]
+"""How the end effector moves along x, y and z, [3, N] m/s per joint velocity: the upper half of a Jacobian."""
 
 
-def bound(limits: Vector, jacobian: Vector | None, cap: float, state: MotionState, reference: ReferenceState) -> Bound:
+def linear(jacobian: Vector) -> Rows:
+    """The rows of a Jacobian [6, N] that are linear."""
+    x, y, z = jacobian[:3].tolist()
+    return x, y, z
+
+
+def levers(rows: Rows) -> Joints:
+    """How fast each joint alone moves the end effector, [N] m/s per joint velocity."""
+    return [math.sqrt(x * x + y * y + z * z) for x, y, z in zip(*rows)]
+
+
+def dot(first: Sequence[float], second: Sequence[float]) -> float:
+    """Sum of the products."""
+    return sum(map(mul, first, second))
+
+
+def eef_speed(rows: Rows, velocity: Joints) -> float:
+    """Speed of the end effector [m/s] for joint velocities [N]."""
+    along_x, along_y, along_z = rows
+    x, y, z = dot(along_x, velocity), dot(along_y, velocity), dot(along_z, velocity)
+    return math.sqrt(x * x + y * y + z * z)
+
+
+def bound(limits: Joints, rows: Rows | None, cap: float, state: MotionState, reference: ReferenceState) -> Bound:
     """Velocities [N] <= limits [N]; where the cap would be broken, in the proportions of the wanted motion.
 
-    The same share for every joint keeps the arm on its way, only slower. Without a jacobian there is no cap.
+    The same share for every joint keeps the arm on its way, only slower. Without a Jacobian there is no cap.
     """
-    if jacobian is None:
+    if rows is None:
         return Bound(limits, 0.0)
-    moving = np.where(reference.smooth, reference.velocity, 0.0)
-    wish = moving + (reference.next_position - state.position) / _CATCH_UP_S
-    size = np.abs(wish)
+    wish = [
+        (speed if smooth else 0.0) + (there - here) / _CATCH_UP_S
+        for smooth, speed, there, here in zip(
+            reference.smooth, reference.velocity, reference.next_position, state.position
+        )
+    ]
     # The joints' own limits come first: a far reference does not make the arm as fast as it is far.
-    slower = min(1.0, float(np.min(limits / np.maximum(size, 1e-12))))
-    wanted = eef_speed(jacobian, wish) * slower
+    slower = min(1.0, *(limit / max(abs(rate), 1e-12) for limit, rate in zip(limits, wish)))
+    wanted = eef_speed(rows, wish) * slower
     if wanted <= _AIM * cap:
         return Bound(limits, wanted)
     share = slower * _AIM * cap / wanted
-    return Bound(np.minimum(limits, np.maximum(share * size, _SPARE * limits)), wanted)
+    return Bound([min(limit, max(share * abs(rate), _SPARE * limit)) for limit, rate in zip(limits, wish)], wanted)

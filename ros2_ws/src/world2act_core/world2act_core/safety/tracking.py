@@ -15,13 +15,15 @@ import numpy as np
 from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.safety.braking import MotionState
 from world2act_core.safety.reference import ReferenceState
-from world2act_core.safety.types import Mask, Vector
+from world2act_core.safety.types import Joints, Vector
 
 _CHAIN = np.array([[1.0, 1.0, 0.5], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
 _INPUT = np.array([1 / 6, 0.5, 1.0])
 # Ackermann's formula: the last row of the inverse of [B, AB, A^2 B] times the wanted polynomial of A.
 _LAST_ROW = np.linalg.inv(np.column_stack([_INPUT, _CHAIN @ _INPUT, _CHAIN @ _CHAIN @ _INPUT]))[2]
 _NEAR_RAD = 2e-3
+Instant = tuple[float, float, float]
+"""Position, velocity and acceleration of one joint."""
 
 
 def feedback(bandwidth_hz: float, period_s: float) -> Vector:
@@ -34,56 +36,69 @@ class Tracker:
     """One step of the servo for every joint."""
 
     def __init__(self, limits: JointLimits, bandwidth_hz: float) -> None:
-        self._limits = limits
+        self._limits: list[tuple[float, float]] = list(zip(limits.acceleration.tolist(), limits.jerk.tolist()))
         self._bandwidth_hz = bandwidth_hz
+        self._near_speed = _NEAR_RAD * (2 * math.pi * bandwidth_hz)
         self._period_s = 0.0
-        self._gains = np.zeros(3)
+        self._gains: Joints = []
         self.start()
 
     def start(self) -> None:
         """Every joint follows the reference to begin with."""
-        self._following = np.ones(self._limits.size, dtype=bool)
+        self._following = [True] * len(self._limits)
 
     def step(
-        self, state: MotionState, reference: ReferenceState, period_s: float, velocity: Vector
-    ) -> tuple[MotionState, Mask]:
-        """The next state, and bool [N]: for which joints it counts.
+        self, state: MotionState, reference: ReferenceState, period_s: float, velocity: Joints
+    ) -> tuple[MotionState, list[bool]]:
+        """The next state, and [N]: for which joints it counts.
 
         It counts while it stays inside `velocity` [N] and the other limits. A joint for which it did not is
         taken back when it has come near its reference with nearly the same speed: sooner, it would overshoot.
         """
         if period_s != self._period_s:
-            self._period_s, self._gains = period_s, feedback(self._bandwidth_hz, period_s)
+            self._period_s, self._gains = period_s, feedback(self._bandwidth_hz, period_s).tolist()
+        references = zip(reference.position, reference.velocity, reference.acceleration)
+        after, following = [], []
+        for joint, (here, there) in enumerate(zip(zip(*state), references)):
+            jerk = self._jerk(here, there)
+            then = _constant_jerk(here, jerk, period_s)
+            follows = reference.smooth[joint] and (self._following[joint] or self._is_near(here, there))
+            after.append(then)
+            following.append(follows and _fits(here, jerk, then, velocity[joint], *self._limits[joint]))
+        self._following = following
+        return MotionState(*map(list, zip(*after))), following
+
+    def _jerk(self, here: Instant, there: Instant) -> float:
         by_position, by_velocity, by_acceleration = self._gains
-        jerk = (
-            by_position * (reference.position - state.position) / period_s**3
-            + by_velocity * (reference.velocity - state.velocity) / period_s**2
-            + by_acceleration * (reference.acceleration - state.acceleration) / period_s
+        return (
+            by_position * (there[0] - here[0]) / self._period_s**3
+            + by_velocity * (there[1] - here[1]) / self._period_s**2
+            + by_acceleration * (there[2] - here[2]) / self._period_s
         )
-        after = _constant_jerk(state, jerk, period_s)
-        rate = 2 * math.pi * self._bandwidth_hz
-        near = np.abs(reference.position - state.position) <= _NEAR_RAD
-        near &= np.abs(reference.velocity - state.velocity) <= _NEAR_RAD * rate
-        self._following = reference.smooth & (self._following | near) & self._inside(state, jerk, after, velocity)
-        return after, self._following
 
-    def _inside(self, before: MotionState, jerk: Vector, after: MotionState, velocity: Vector) -> Mask:
-        limits = self._limits
-        # Until its acceleration is gone a joint goes on changing its speed: that must fit as well.
-        coming = after.velocity + after.acceleration * np.abs(after.acceleration) / (2 * limits.jerk)
-        fits = (np.abs(jerk) <= limits.jerk) & (np.abs(after.acceleration) <= limits.acceleration)
-        fits &= (np.abs(after.velocity) <= velocity) & (np.abs(coming) <= velocity)
-        turns = before.acceleration * after.acceleration < 0
-        if turns.any():  # the speed has its peak within the period
-            peak = before.velocity - before.acceleration**2 / (2 * np.where(turns, jerk, 1.0))
-            fits &= ~turns | (np.abs(peak) <= velocity)
-        return fits
+    def _is_near(self, here: Instant, there: Instant) -> bool:
+        return abs(there[0] - here[0]) <= _NEAR_RAD and abs(there[1] - here[1]) <= self._near_speed
 
 
-def _constant_jerk(state: MotionState, jerk: Vector, time_s: float) -> MotionState:
+def _constant_jerk(here: Instant, jerk: float, time_s: float) -> Instant:
+    position, velocity, acceleration = here
     change = jerk * time_s
-    return MotionState(
-        state.position + time_s * (state.velocity + time_s * (state.acceleration / 2 + change / 6)),
-        state.velocity + time_s * (state.acceleration + change / 2),
-        state.acceleration + change,
+    return (
+        position + time_s * (velocity + time_s * (acceleration / 2 + change / 6)),
+        velocity + time_s * (acceleration + change / 2),
+        acceleration + change,
     )
+
+
+def _fits(
+    before: Instant, jerk: float, after: Instant, most_velocity: float, most_acceleration: float, most_jerk: float
+) -> bool:
+    """Whether a step with this jerk keeps the joint's limits, until its acceleration is gone."""
+    _, velocity, acceleration = after
+    # Until its acceleration is gone a joint goes on changing its speed: that must fit as well.
+    coming = velocity + acceleration * abs(acceleration) / (2 * most_jerk)
+    fits = abs(jerk) <= most_jerk and abs(acceleration) <= most_acceleration
+    fits = fits and abs(velocity) <= most_velocity and abs(coming) <= most_velocity
+    if fits and before[2] * acceleration < 0:  # the speed has its peak within the period
+        return abs(before[1] - before[2] * before[2] / (2 * jerk)) <= most_velocity
+    return fits

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+Joints = list[float]
+"""One number per joint [N], never changed in place. Inside the filter these are lists and not arrays: N is about seven,
+and there a numpy call costs more than the arithmetic in it, most of all the first one after a pause."""
 
 
 class Level(IntEnum):
@@ -34,12 +36,15 @@ class Reaction(StrEnum):
     @property
     def severity(self) -> int:
         """0 (clip) to 3 (stop)."""
-        return list(Reaction).index(self)
+        return _SEVERITY[self]
 
     @property
     def level(self) -> Level:
         """ERROR when the arm comes to rest, WARNING when it goes on."""
         return Level.ERROR if self.severity >= Reaction.HOLD.severity else Level.WARNING
+
+
+_SEVERITY = {reaction: severity for severity, reaction in enumerate(Reaction)}
 
 
 class SafetyMode(IntEnum):
