@@ -16,6 +16,7 @@ from world2act.cli.faults import Faults
 from world2act.errors import GraphError
 from world2act.faults.fault import Fault
 from world2act.faults.matrix import FAULTS
+from world2act.faults.matrix_docs import table, with_table
 from world2act.faults.run import _problem
 
 
@@ -57,6 +58,18 @@ def test_how_a_fault_is_judged(
     found = _problem(fault, limit_ms, hold_ms, reason, violations)
     assert found.startswith(problem) or problem in found
     assert bool(found) == bool(problem)
+
+
+def test_the_page_on_safety_shows_the_run_that_is_kept() -> None:
+    page, evidence = Path("docs/safety.md"), Path("docs/evidence/faults.json")
+    rows = json.loads(evidence.read_text())["faults"]
+    assert page.read_text() == with_table(page.read_text(), rows), (
+        f"run `python -m {with_table.__module__} {evidence} {page}`"
+    )
+    assert {row["name"] for row in rows} == {fault.name for fault in FAULTS}
+    assert "| the emergency stop is pressed | yes |" in table(rows)
+    with pytest.raises(ValueError, match="has no lines"):
+        with_table("# A page", rows)
 
 
 def test_what_is_not_there_is_refused() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,15 @@ def test_how_a_step_is_run_is_no_change(tmp_path: Path) -> None:
     )
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """A shell has its background processes ignore SIGINT, and what they start inherits that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 @pytest.mark.parametrize("trouble", ["ctrl-c", "terminated", "asked"])
 def test_an_interrupted_run_goes_on_where_it_stopped(
     tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -69,7 +70,9 @@ class Faults:
         survived = sum(result.survived for result in results)
         console.print(f"{survived} of {len(results)} survived")
         if self.json is not None:
-            atomic_write_text(self.json, json.dumps({"faults": [asdict(result) for result in results]}, indent=1))
+            rows = [asdict(result) for result in results]
+            found = {"command": "world2act faults", "cores": os.cpu_count(), "patience": self.patience, "faults": rows}
+            atomic_write_text(self.json, json.dumps(found, indent=1) + "\n")
         return 0 if survived == len(chosen) else 1
 
     def _chosen(self) -> list[Fault]:
