@@ -117,6 +117,7 @@ def test_minutes_say_nothing_about_hours() -> None:
         ([16.0] * 50 + [19.0] * 20 + [16.0] * 30, "no leak"),  # they went again
         ([16.0 + i // 10 for i in range(100)], "leak"),
         ([20.0] * 50 + [18.0] * 50, "no leak"),  # fewer
+        ([17.0] * 5 + [18.0] * 5, "too short"),
         ([20.0, 21.0, float("nan"), 20.0] * 20 + [22.0, 23.0] * 20, "leak"),
     ],
 )

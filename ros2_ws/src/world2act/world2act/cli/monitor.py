@@ -21,7 +21,7 @@ from world2act.supervision.supervisor import domain_id
 LOOK_S = 10.0
 """How long --once waits for the first node."""
 GATHER_S = 2.5
-"""How long it goes on listening then: every node reports once a second."""
+"""How long it goes on listening then, and longer while a node is there that has said nothing: each reports once a second."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Monitor:
         session.wait(lambda: watcher.known > 0, LOOK_S)
         if watcher.known:
             until_s = time.monotonic() + GATHER_S
-            session.wait(lambda: time.monotonic() > until_s, GATHER_S)
+            session.wait(lambda: time.monotonic() > until_s and watcher.known >= watcher.reporting, LOOK_S)
         snapshot = watcher.snapshot()
         self._print(snapshot)
         return 0 if snapshot.well else 1

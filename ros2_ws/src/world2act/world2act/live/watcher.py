@@ -53,7 +53,7 @@ class GraphWatcher:
         self._newest: dict[str, tuple[float, Any]] = {}
         self._health: dict[str, tuple[float, Any]] = {}
         self._values: dict[str, dict[str, str]] = {}
-        node = session.node
+        self._node = node = session.node
         node.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable(50))
         node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, topics.reliable(50))
         for kind, topic, qos in (
@@ -82,6 +82,11 @@ class GraphWatcher:
     def known(self) -> int:
         """How many nodes have said something."""
         return len(self._health)
+
+    @property
+    def reporting(self) -> int:
+        """How many nodes there are that have something to say."""
+        return int(self._node.count_publishers(topics.NODE_HEALTH))
 
     def snapshot(self) -> Snapshot:
         """What is known now."""

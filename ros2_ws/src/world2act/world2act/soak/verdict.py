@@ -14,6 +14,8 @@ Vector = NDArray[np.float64]
 Word = Literal["no growth", "grows", "too short", "no leak", "leak"]
 BLOCK = 0.1
 """Share of the samples that the first and the last block have, for what is counted in whole numbers."""
+FEWEST = 5
+"""Samples in a block; a file that happens to be open in one of two samples is no leak."""
 SHORTEST_H = 0.5
 """Less than half an hour of samples says nothing about growth per hour: an allocator's moods last for minutes."""
 
@@ -77,9 +79,11 @@ def judge_growth(times_s: Vector, values_mib: Vector, bound_mib_per_h: float) ->
 def judge_leak(values: Vector) -> Leak:
     """Whether a number went up and stayed there: in the last block it never came back to what is usual in the first."""
     first, last = _ends(values)
+    if len(first) < FEWEST:
+        return Leak("too short", float(np.median(first)), float(np.median(last)), float(np.nanmax(values)))
     usual, now = float(np.median(first)), float(np.median(last))
     leaks = now > usual and float(np.min(last)) > usual
-    return Leak("leak" if leaks else "no leak", usual, now, float(np.max(values)))
+    return Leak("leak" if leaks else "no leak", usual, now, float(np.nanmax(values)))
 
 
 def _ends(values: Vector) -> tuple[Vector, Vector]:
