@@ -107,7 +107,10 @@ def test_what_is_no_table_is_refused(tmp_path: Path, text: str, problem: str) ->
 
 
 def test_a_process_is_measured_and_its_successor_too() -> None:
-    hold = "import sys, threading; m = bytearray(b'x' * {} * 2**20); print('up', flush=True); sys.stdin.read()"
+    hold = (
+        "import sys, threading; m = bytearray({} << 20); m[::4096] = b'x' * (len(m) >> 12); "
+        "print('up', flush=True); sys.stdin.read()"
+    )
     meter, used = ProcessMeter(), {}
     for size in (20, 60):
         command = [sys.executable, "-c", hold.format(size)]

@@ -21,7 +21,7 @@ from world2act.supervision.supervisor import domain_id
 LOOK_S = 10.0
 """How long --once waits for the first node."""
 GATHER_S = 2.5
-"""How long it goes on listening then, and longer while a node is there that has said nothing: each reports once a second."""
+"""How long it goes on listening then, and longer for a node that has said nothing yet; each reports once a second."""
 
 
 @dataclass(frozen=True)

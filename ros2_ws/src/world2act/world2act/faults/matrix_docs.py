@@ -1,4 +1,4 @@
-"""`python -m world2act.faults.matrix_docs docs/evidence/faults.json docs/safety.md` puts a run's table into the page."""
+"""`python -m world2act.faults.matrix_docs docs/evidence/faults.json docs/safety.md` puts a run's table there."""
 
 from __future__ import annotations
 
