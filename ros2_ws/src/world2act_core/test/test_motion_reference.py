@@ -22,6 +22,7 @@ from world2act_core.motion import (
     MovingPose,
     Reference,
 )
+from world2act_core.motion.curve import Motion
 from world2act_core.pose import apply_action
 from world2act_core.tabletop import tabletop_contract
 from world2act_core.types import ActionChunk, EefPose
@@ -407,3 +408,26 @@ def test_a_contract_without_end_effector_deltas_is_refused(contract: Contract) -
 def test_a_blend_that_makes_no_sense(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="seam|shortest_s"):
         Blend(**bad)
+
+
+def test_an_arm_that_could_not_follow_is_led_from_where_it_is() -> None:
+    """`resume` begins with the arm's own motion and ends on the chunk's way."""
+    reference, free = ChunkReference(CONTRACT, Blend()), ChunkReference(CONTRACT, Blend())
+    actions = random_actions(5, 0.3)
+    for one in (reference, free):
+        one.push(chunk(0.0, actions), MovingPose(HOME))
+        sampled(one, 0.1)
+    told = Motion(near(HOME, 3), np.array([0.1, -0.2, 0.05, 0.3, 0.0, -0.1]), np.zeros(6))
+    reference.resume(told)
+    here = sampled(reference, 0.1)
+    np.testing.assert_allclose(here.pose.position, told.pose.position, atol=1e-12)
+    np.testing.assert_allclose([*here.linear_velocity, *here.angular_velocity], told.velocity, atol=1e-9)
+    assert np.linalg.norm(turn_between(here.pose, told.pose)) < 1e-9
+    end_s = 0.79
+    np.testing.assert_allclose(sampled(reference, end_s).pose.position, sampled(free, end_s).pose.position, atol=1e-9)
+
+
+def test_there_is_nothing_to_resume_while_nothing_is_followed() -> None:
+    reference = ChunkReference(CONTRACT)
+    reference.resume(Motion(HOME, np.zeros(6), np.zeros(6)))
+    assert reference.sample(0.0) is None

@@ -27,7 +27,8 @@ def assemble_path(profile: RobotProfile, contract: Contract, number: Number) -> 
             "use a bundle of this robot; if the arm moves alike, add its name to the profile's contract_robots",
         )
     response = number("response")
-    settings = PathSettings(Blend(number("blend")), GoalResponse(response if response > 0 else math.inf))
+    blend = Blend(number("blend"), number("seam_acceleration"))
+    settings = PathSettings(blend, GoalResponse(response if response > 0 else math.inf))
     try:
         return JointPath(contract, profile, settings)
     except (ProfileError, ContractError) as error:

@@ -1,4 +1,4 @@
-"""An arm with a robot profile, as the graph runs it: late chunks, blended way, joint commands, a driver's controller."""
+"""An arm with a robot profile, as the graph runs it: late chunks, blended way, joint commands, a driver."""
 
 from __future__ import annotations
 

@@ -39,5 +39,6 @@ class UnfilteredCommands:
         self._last, mode = position, SafetyMode.HOLDING if point is None else SafetyMode.RUNNING
         if point is not None:
             self._gripper = point.reference.gripper
-        self._path.commanded(position, point)
-        return SafetyDecision(position, velocity, np.zeros(len(position)), self._gripper, mode)
+        decision = SafetyDecision(position, velocity, np.zeros(len(position)), self._gripper, mode)
+        self._path.commanded(decision, point)
+        return decision
