@@ -47,9 +47,12 @@ class ClearanceCheck:
                 break
             first, second = int(self._first[index]), int(self._second[index])
             margin = float(self._margin[index])
-            spare = self._distance(data, first, second, max(best + margin, _SMALLEST_LIMIT_M)) - margin
-            if spare < best:
-                best, names = spare, f"{self._name(first)} and {self._name(second)}"
+            horizon = max(best + margin, _SMALLEST_LIMIT_M)
+            distance = self._distance(data, first, second, horizon)
+            # MuJoCo answers with the horizon itself when nothing is nearer. Less the margin that is `best` but for
+            # rounding, which would give these two the blame for the pair that is nearest.
+            if distance < horizon and distance - margin < best:
+                best, names = distance - margin, f"{self._name(first)} and {self._name(second)}"
         return best, names
 
     def _distance(self, data: mujoco.MjData, first: int, second: int, limit: float) -> float:
