@@ -17,8 +17,8 @@ JOINT_COMMANDER = (
     Parameter("blend", 0.2, "Shortest time that the seam between two chunks takes; 0: it is a jump", "s", 0.0, 2.0),
     Parameter(
         "seam_acceleration",
-        3.0,
-        "What a seam may add to the motion's own acceleration: less than the arm's joints allow its end effector",
+        6.0,
+        "What a seam may add to the motion's own acceleration; far below it seams outlast chunks and swing",
         "m/s^2",
         0.1,
         100.0,
