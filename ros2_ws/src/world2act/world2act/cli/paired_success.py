@@ -75,14 +75,15 @@ class PairedSuccess:
                 log.add(outcome)
                 progress.advance(task)
         outcomes = [log.outcomes[job.key] for job in jobs]
+        figures = report(outcomes, self.conditions)
         content = {
             "protocol": protocol, "first_seed": self.first_seed, "episodes_per_kind": self.episodes,
-            "conditions": report(outcomes, self.conditions), "environment": environment_facts(),
+            "conditions": figures, "environment": environment_facts(),
         }  # fmt: skip
         for path in (self.output / "summary.json", *([self.json] if self.json is not None else [])):
             atomic_write_text(path, json.dumps(content, indent=1) + "\n")
             console.print(f"Written: {path}")
-        console.print(_table(content["conditions"]))
+        console.print(_table(figures))
         return 0
 
     def _check(self) -> None:

@@ -13,6 +13,7 @@ from world2act.smooth.late_inference import LateInference, Timing
 from world2act_core.chunks import ChunkError
 from world2act_core.commanding.profiled_arm import ProfiledArm
 from world2act_core.policy import BundlePolicy
+from world2act_core.robot.commands import JointTrajectoryCommand
 from world2act_core.robot.profile import RobotProfile
 from world2act_core.safety.types import SafetyDecision, SafetyMode, Situation, Vector
 from world2act_core.types import ActionChunk, EefPose
@@ -72,6 +73,7 @@ class ProfiledSimulation:
     ) -> None:  # fmt: skip
         self._world, self._policy, self._commands, self._timing = world, policy, commands, timing
         gripper = profile.gripper
+        assert isinstance(profile.command, JointTrajectoryCommand), "the command line lets no other through"
         self._first_s = profile.command.time_from_start_s
         self._controller = TrajectoryController(profile.limits)
         speed = gripper.max_speed / (gripper.width_open - gripper.width_closed)
