@@ -22,7 +22,6 @@ from world2act_core.motion import (
     MovingPose,
     Reference,
 )
-from world2act_core.motion.curve import Motion
 from world2act_core.pose import apply_action
 from world2act_core.tabletop import tabletop_contract
 from world2act_core.types import ActionChunk, EefPose
@@ -237,6 +236,7 @@ def test_seconds_since_1970_are_as_good_as_any() -> None:
 def test_the_gripper_is_never_a_mixture() -> None:
     closing, opening = np.zeros((8, 7)), np.zeros((8, 7))
     closing[:, 6], opening[:, 6] = 1.0, -1.0
+    closing[:, 0] = 0.01  # an arm that rests would begin the second chunk when it comes
     reference = ChunkReference(CONTRACT, Blend(0.5))
     reference.push(chunk(0.0, closing, 1), MovingPose(HOME))
     assert sampled(reference, 0.3).gripper == 1.0
@@ -277,6 +277,19 @@ def test_it_begins_at_rest_where_the_arm_stands() -> None:
         np.testing.assert_allclose(first.angular_velocity, 0.0, atol=1e-12)
 
 
+def test_an_arm_that_rests_within_a_chunk_misses_nothing_of_the_next_either() -> None:
+    """0.25 s late: without that it would have to make up for two and a half rows at once."""
+    actions = np.zeros((8, 7))
+    actions[:, 2] = 0.02
+    reference = ChunkReference(CONTRACT)
+    reference.push(chunk(0.0, np.zeros((8, 7)), 1), MovingPose(HOME))
+    sampled(reference, 0.3)
+    reference.push(chunk(0.2, actions, 2), MovingPose(HOME))
+    found = [sampled(reference, 0.45 + 0.01 * tick) for tick in range(79)]
+    assert [item.index for item in (found[0], found[12], found[-1])] == [0, 1, 7]
+    assert max(item.linear_velocity[2] for item in found) < 0.2 * 1.5, "the chunk's own 0.2 m/s, nothing to catch up"
+
+
 def test_an_arm_that_stood_still_misses_nothing_of_a_late_chunk() -> None:
     """It is 0.3 s late: the arm at rest executes it all, 0.3 s later; the one that moved goes on from row 3."""
     still, moving = ChunkReference(CONTRACT), ChunkReference(CONTRACT)
@@ -292,6 +305,7 @@ def test_a_chunk_that_was_put_off_gives_way_to_the_next_as_usual() -> None:
     reference = ChunkReference(CONTRACT)
     reference.push(chunk(0.0, random_actions(1), 1), MovingPose(HOME))
     assert sampled(reference, 0.5).index == 0
+    assert np.abs(sampled(reference, 0.6).linear_velocity).max() > 0.1, "it moves by now"
     assert reference.push(chunk(0.4, random_actions(2), 2), MovingPose(HOME)), "begins before the first one did"
     assert (sampled(reference, 0.62).chunk_sequence, sampled(reference, 0.62).index) == (2, 2)
 
@@ -408,26 +422,3 @@ def test_a_contract_without_end_effector_deltas_is_refused(contract: Contract) -
 def test_a_blend_that_makes_no_sense(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="seam|shortest_s"):
         Blend(**bad)
-
-
-def test_an_arm_that_could_not_follow_is_led_from_where_it_is() -> None:
-    """`resume` begins with the arm's own motion and ends on the chunk's way."""
-    reference, free = ChunkReference(CONTRACT, Blend()), ChunkReference(CONTRACT, Blend())
-    actions = random_actions(5, 0.3)
-    for one in (reference, free):
-        one.push(chunk(0.0, actions), MovingPose(HOME))
-        sampled(one, 0.1)
-    told = Motion(near(HOME, 3), np.array([0.1, -0.2, 0.05, 0.3, 0.0, -0.1]), np.zeros(6))
-    reference.resume(told)
-    here = sampled(reference, 0.1)
-    np.testing.assert_allclose(here.pose.position, told.pose.position, atol=1e-12)
-    np.testing.assert_allclose([*here.linear_velocity, *here.angular_velocity], told.velocity, atol=1e-9)
-    assert np.linalg.norm(turn_between(here.pose, told.pose)) < 1e-9
-    end_s = 0.79
-    np.testing.assert_allclose(sampled(reference, end_s).pose.position, sampled(free, end_s).pose.position, atol=1e-9)
-
-
-def test_there_is_nothing_to_resume_while_nothing_is_followed() -> None:
-    reference = ChunkReference(CONTRACT)
-    reference.resume(Motion(HOME, np.zeros(6), np.zeros(6)))
-    assert reference.sample(0.0) is None

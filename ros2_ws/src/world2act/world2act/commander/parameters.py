@@ -17,8 +17,8 @@ JOINT_COMMANDER = (
     Parameter("blend", 0.2, "Shortest time that the seam between two chunks takes; 0: it is a jump", "s", 0.0, 2.0),
     Parameter(
         "seam_acceleration",
-        6.0,
-        "What a seam may add to the motion's own acceleration; far below it seams outlast chunks and swing",
+        4.0,
+        "What a seam may add to the motion's own acceleration: about what the joints' limits leave the end effector",
         "m/s^2",
         0.1,
         100.0,

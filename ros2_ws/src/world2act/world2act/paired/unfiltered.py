@@ -39,6 +39,5 @@ class UnfilteredCommands:
         self._last, mode = position, SafetyMode.HOLDING if point is None else SafetyMode.RUNNING
         if point is not None:
             self._gripper = point.reference.gripper
-        decision = SafetyDecision(position, velocity, np.zeros(len(position)), self._gripper, mode)
-        self._path.commanded(decision, point)
-        return decision
+        self._path.commanded(position, point)
+        return SafetyDecision(position, velocity, np.zeros(len(position)), self._gripper, mode)

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from world2act_core.commanding.room import Room
 from world2act_core.contract import Contract
 from world2act_core.motion import DEFAULT_BLEND, DISPLACEMENTS, Blend, GoalResponse, Reference, SmoothMotion
-from world2act_core.motion.curve import Motion
 from world2act_core.robot.inverse_kinematics import CartesianToJoint, JointReference
-from world2act_core.robot.joint_motion import JointMotion
 from world2act_core.robot.profile import RobotProfile
 from world2act_core.types import ActionChunk, EefPose
 
@@ -22,8 +20,6 @@ WALL_M = 0.006
 """From the faces of the workspace: a millimetre more than the safety filter keeps by default."""
 TABLE_M = 0.002
 """From the table's margin, likewise."""
-LAG_M = 0.01
-"""A command this far from the reference: the arm cannot follow it, its limits are in the way."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +88,12 @@ class JointPath:
         joints = self.kinematics.step(reference.pose, self._joints, period_s)
         return PathPoint(joints, reference, self._observations.get(reference.chunk_sequence, 0.0))
 
-    def commanded(self, told: JointMotion, point: PathPoint | None) -> None:
-        """The arm is `told` so; point: what is followed, None while it comes to rest or holds."""
-        position = told.position
+    def commanded(self, position: Vector, point: PathPoint | None) -> None:
+        """The arm is told `position` [N]; point: what is followed, None while it comes to rest or holds."""
         self.commanded_pose = self.model.forward(position)
         if point is not None:
+            self.motion.told(self.commanded_pose)
             self._joints = point.joints.position
-            if np.linalg.norm(self.commanded_pose.position - point.reference.pose.position) > LAG_M:
-                self._resume(told)
             return
         self._joints = np.array(position, dtype=np.float64)
         self.motion.hold(self.commanded_pose)
-
-    def _resume(self, told: JointMotion) -> None:
-        """The arm could not follow: the reference goes on from where it is, with its motion, and not from afar."""
-        jacobian = self.model.jacobian(told.position)
-        self.motion.resume(Motion(self.commanded_pose, jacobian @ told.velocity, jacobian @ told.acceleration))
-        self._joints = np.array(told.position, dtype=np.float64)

@@ -52,7 +52,7 @@ class ProfiledArm:
             point = None
         decision = self.safety.step(self._request(point, observation_age_s, expects_chunk), situation, period_s)
         follows = point is not None and not decision.hold_reason
-        self.path.commanded(decision, point if follows else None)
+        self.path.commanded(decision.position, point if follows else None)
         return Step(decision, point)
 
     def clear(self, situation: Situation) -> ClearResult:

@@ -38,8 +38,8 @@ class Reference:
     blended: bool
 
 
-STILL = 0.02
-"""m/s and rad/s below which an arm counts as standing still when a picture of it is taken."""
+STILL = np.array([0.03] * 3 + [0.15] * 3)
+"""m/s and rad/s below which an arm counts as standing still: within an inference it moves a few millimetres."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,13 +109,6 @@ class ChunkReference:
         self._current = self._sampled_s = None
         self._waiting = []
 
-    def resume(self, motion: Motion) -> None:
-        """The arm was told `motion` at the last sampled instant instead: what comes begins there, as at a seam."""
-        if self._current is None or self._sampled_s is None:
-            return
-        accepted, _ = self._current
-        self._current = accepted, self._joined(accepted, motion, self._sampled_s)
-
     def push(self, chunk: ActionChunk, seen: MovingPose) -> bool:
         """Take a new chunk, made when the arm was `seen` (measured pose and velocity at the chunk's start).
 
@@ -178,13 +171,12 @@ class ChunkReference:
         """Make a chunk that has begun the current one, if it has not ended yet."""
         if not new.covers(time_s):
             return
-        if self._current is None and np.abs(new.seen.velocity).max() < STILL:
-            new = replace(new, shift_s=time_s - new.chunk.start_time_s)
         seam_s, motion = self._executed(new, time_s)
-        self._current, self._still = (new, self._joined(new, motion, seam_s)), None
-
-    def _joined(self, to: _Accepted, motion: Motion, seam_s: float) -> Curve:
-        return Curve.joined(to.start_s, to.chunk.step_s, to.waypoints, motion, seam_s, self._blend)
+        if (np.abs([new.seen.velocity, motion.velocity]) < STILL).all():
+            new = replace(new, shift_s=time_s - new.chunk.start_time_s)
+            seam_s, motion = self._executed(new, time_s)
+        curve = Curve.joined(new.start_s, new.chunk.step_s, new.waypoints, motion, seam_s, self._blend)
+        self._current, self._still = (new, curve), None
 
     def _executed(self, new: _Accepted, time_s: float) -> tuple[float, Motion]:
         """The seam's time and what is executed there: the present chunk's motion, or rest."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from world2act_core.contract import Contract
 from world2act_core.motion.blend import DEFAULT_BLEND, Blend
-from world2act_core.motion.curve import Motion
 from world2act_core.motion.delays import Lookahead
 from world2act_core.motion.motion_delay import MotionDelayEstimator
 from world2act_core.motion.moving_pose import PoseHistory
@@ -74,10 +73,9 @@ class SmoothMotion:
             self._commanded = reference.pose
         return reference
 
-    def resume(self, motion: Motion) -> None:
-        """The arm was told `motion` in this period instead of what `step` said: it goes on from there."""
-        self.reference.resume(motion)
-        self._commanded = motion.pose
+    def told(self, pose: EefPose) -> None:
+        """The arm was told `pose` in this period, whatever `step` said: what it does later is compared with that."""
+        self._commanded = pose
 
     def hold(self, pose: EefPose) -> None:
         """The arm is held at `pose`, as commanded: every chunk is forgotten, and the delay not learnt from this."""
