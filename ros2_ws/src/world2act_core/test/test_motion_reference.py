@@ -236,11 +236,11 @@ def test_seconds_since_1970_are_as_good_as_any() -> None:
 def test_the_gripper_is_never_a_mixture() -> None:
     closing, opening = np.zeros((8, 7)), np.zeros((8, 7))
     closing[:, 6], opening[:, 6] = 1.0, -1.0
-    closing[:, 0] = 0.01  # an arm that rests would begin the second chunk when it comes
     reference = ChunkReference(CONTRACT, Blend(0.5))
     reference.push(chunk(0.0, closing, 1), MovingPose(HOME))
     assert sampled(reference, 0.3).gripper == 1.0
-    reference.push(chunk(0.3, opening, 2), MovingPose(HOME))
+    # Seen moving: an arm at rest would begin the chunk when it comes.
+    reference.push(chunk(0.3, opening, 2), MovingPose(HOME, np.full(6, 0.2)))
     for time_s in np.arange(0.31, 1.0, 0.01):
         found = sampled(reference, time_s)
         assert found.gripper == -1.0
