@@ -21,6 +21,7 @@ from world2act.cli.foxglove import Foxglove
 from world2act.cli.main import Command
 from world2act.cli.monitor import Monitor
 from world2act.cli.motion import Motion
+from world2act.cli.paired_success import PairedSuccess
 from world2act.cli.recordings import Recordings
 from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
@@ -37,7 +38,7 @@ INTERFACES = ROOT / "ros2_ws/src/world2act_interfaces"
 SUBCOMMANDS = {
     "up": Up, "do": Do, "reset": Reset, "set": Set, "monitor": Monitor, "foxglove": Foxglove, "clear": Clear,
     "demo": Demo, "evaluate": Evaluate, "motion": Motion, "faults": Faults, "recordings": Recordings, "replay": Replay,
-    "security": Security, "soak": Soak, "doctor": Doctor,
+    "security": Security, "soak": Soak, "paired-success": PairedSuccess, "doctor": Doctor,
 }  # fmt: skip
 POSITIONAL = {
     "up": {"graph"}, "do": {"instruction"}, "set": {"node", "parameter", "value"}, "recordings": {"path"},

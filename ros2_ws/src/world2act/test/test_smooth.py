@@ -13,8 +13,9 @@ from world2act.cli.motion import Motion
 from world2act.episode import EpisodeRequest
 from world2act.errors import GraphError
 from world2act.smooth.commanders import commanders
-from world2act.smooth.episode import EmulatedEpisode, Timing, Trace
+from world2act.smooth.episode import EmulatedEpisode, Trace
 from world2act.smooth.figure import draw_figure
+from world2act.smooth.late_inference import Timing
 from world2act.smooth.report import Run, measures, report, write_report
 from world2act_core.bundle import load_bundle
 from world2act_core.motion import Blend

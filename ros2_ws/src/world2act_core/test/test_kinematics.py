@@ -112,6 +112,17 @@ def test_the_distance_to_the_table_is_that_of_the_lowest_corner(gap: float) -> N
     assert between == "table and fingers" and distance == pytest.approx(gap - 0.003, abs=1e-6)
 
 
+def test_parts_that_are_far_apart_are_not_blamed_for_the_nearest() -> None:
+    """A hand one millimetre into the table's margin; rounding once made that the base and the forearm."""
+    profile = find_profile("sim_panda")
+    arm = MujocoArm(profile)
+    rng = np.random.default_rng(0)
+    down = np.array([0.1812, 0.7452, 0.0008, -2.5562, 0.0421, 3.1662, 0.9093])
+    near = [arm.clearance(down + rng.uniform(-3e-3, 3e-3, 7), 0.05) for _ in range(300)]
+    assert sum(distance < 0 for distance, _ in near) > 30
+    assert {between for _, between in near} == {"table and fingers"}
+
+
 def test_no_distance_to_the_table_is_made_up() -> None:
     """MuJoCo's own search says 0 for one in a hundred of these postures, which would stop the arm in mid-air."""
     home, generator = find_profile("fr3").home_position, np.random.default_rng(0)

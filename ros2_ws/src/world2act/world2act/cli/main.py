@@ -18,6 +18,7 @@ from world2act.cli.faults import Faults
 from world2act.cli.foxglove import Foxglove
 from world2act.cli.monitor import Monitor
 from world2act.cli.motion import Motion
+from world2act.cli.paired_success import PairedSuccess
 from world2act.cli.recordings import Recordings
 from world2act.cli.replay import Replay
 from world2act.cli.reset import Reset
@@ -43,6 +44,7 @@ Command = (
     | Annotated[Set, tyro.conf.subcommand("set")]
     | Annotated[Monitor, tyro.conf.subcommand("monitor")]
     | Annotated[Motion, tyro.conf.subcommand("motion")]
+    | Annotated[PairedSuccess, tyro.conf.subcommand("paired-success")]
     | Annotated[Foxglove, tyro.conf.subcommand("foxglove")]
     | Annotated[Clear, tyro.conf.subcommand("clear")]
     | Annotated[Faults, tyro.conf.subcommand("faults")]

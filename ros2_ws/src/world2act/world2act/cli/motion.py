@@ -42,8 +42,8 @@ class Motion:
         from world2act.demo.results import environment_facts
         from world2act.episode import EpisodeRequest
         from world2act.smooth.commanders import commanders
-        from world2act.smooth.episode import Timing
         from world2act.smooth.figure import draw_figure
+        from world2act.smooth.late_inference import Timing
         from world2act.smooth.report import report, run_all, write_report
         from world2act_core.bundle import load_bundle
         from world2act_core.motion import Blend

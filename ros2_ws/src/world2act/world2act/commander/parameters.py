@@ -16,6 +16,14 @@ JOINT_COMMANDER = (
     ),
     Parameter("blend", 0.2, "Shortest time that the seam between two chunks takes; 0: it is a jump", "s", 0.0, 2.0),
     Parameter(
+        "seam_acceleration",
+        4.0,
+        "What a seam may add to the motion's own acceleration: about what the joints' limits leave the end effector",
+        "m/s^2",
+        0.1,
+        100.0,
+    ),
+    Parameter(
         "response",
         14.142,
         "Natural frequency of the arm of the demonstrations (Tabletop's controller: the root of 200); 0: actions are "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from world2act.bundle_access import read_contract
+from world2act.commander.assemble import assemble_arm
 from world2act.commander.holds import Holds
 from world2act.commander.inputs import Inputs
 from world2act.commander.known_bundles import KnownBundles
@@ -16,18 +16,13 @@ from world2act.driver.joint_states import JointStateListener
 from world2act.errors import ConfigurationError
 from world2act.parameters import ParameterValues
 from world2act.peer_watch import PeerWatch
-from world2act_core.commanding.joint_path import JointPath, PathSettings
 from world2act_core.commanding.profiled_arm import ProfiledArm
-from world2act_core.commanding.safety_settings import safety_settings
-from world2act_core.commanding.warm_up import warm_up
-from world2act_core.contract import Contract, ContractError
+from world2act_core.contract import Contract
 from world2act_core.files import sha256_file
 from world2act_core.manifest import MANIFEST_NAME, BundleError, read_manifest
-from world2act_core.motion import Blend, GoalResponse
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.joint_reading import JointReader
 from world2act_core.robot.profile import ProfileError, RobotProfile
-from world2act_core.safety.filter import SafetyFilter
 from world2act_core.safety.types import SafetyReport
 
 
@@ -69,30 +64,16 @@ def set_up(values: ParameterValues, lockstep: bool) -> ArmSetUp:
             "start the graph without lockstep, or without a robot profile",
         )
     contract = read_contract(values.text("bundle"))
-    profile, path = _profile_and_path(values, contract)
+    profile = _profile(values.text("robot"))
     bundle_hash = _bundle_hash(values.text("bundle"))
     known = KnownBundles()
     first = values.text("reduced") == "first" and not known.knows(profile.name, bundle_hash)
-    try:
-        settings = safety_settings(
-            profile,
-            values.number("speed"),
-            reduced=first or values.text("reduced") == "always",
-            stale_observation_s=values.number("stale_observation"),
-            stale_chunk_s=values.number("stale_chunk"),
-            stale_state_s=values.number("stale_state"),
-            gripper_toggle_s=values.number("gripper_toggle"),
-            tracking_error_rad=values.number("tracking_error"),
-        )
-        safety = SafetyFilter(profile.limits, settings, path.model)
-        warm_up(path, contract, profile, settings)
-    except ValueError as error:
-        raise ConfigurationError(f"the safety filter cannot be set up: {error}", "correct the profile") from error
+    arm = assemble_arm(profile, contract, values.number, reduced=first or values.text("reduced") == "always")
     return ArmSetUp(
         profile=profile,
         contract=contract,
-        arm=ProfiledArm(path, safety),
-        eef_pose=EefPoseSource(path.model, profile.frames.base),
+        arm=arm,
+        eef_pose=EefPoseSource(arm.path.model, profile.frames.base),
         peers=frozenset(values.texts("peers")),
         peer_timeout_s=values.number("peer_timeout"),
         first_chunk_s=values.number("first_chunk"),
@@ -102,26 +83,11 @@ def set_up(values: ParameterValues, lockstep: bool) -> ArmSetUp:
     )
 
 
-def _profile_and_path(values: ParameterValues, contract: Contract) -> tuple[RobotProfile, JointPath]:
+def _profile(name: str) -> RobotProfile:
     try:
-        profile = find_profile(values.text("robot"))
+        return find_profile(name)
     except ProfileError as error:
         raise ConfigurationError(str(error), "see docs/how-to/your-own-arm.md") from error
-    if contract.robot not in profile.contract_robots:
-        raise ConfigurationError(
-            f"the bundle was made for the robot {contract.robot!r}, profile {profile.name} carries out bundles for "
-            f"{', '.join(profile.contract_robots)}",
-            "use a bundle of this robot; if the arm moves alike, add its name to the profile's contract_robots",
-        )
-    response = values.number("response")
-    settings = PathSettings(Blend(values.number("blend")), GoalResponse(response if response > 0 else math.inf))
-    try:
-        return profile, JointPath(contract, profile, settings)
-    except (ProfileError, ContractError) as error:
-        raise ConfigurationError(
-            f"profile {profile.name} and the bundle cannot be joined: {error}",
-            "a profile without a model needs a driver that takes arm_command: run arm_commander without a profile",
-        ) from error
 
 
 def _bundle_hash(folder: str) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 
 from world2act.episode import EpisodeRequest
 from world2act.smooth.commanders import commanders
-from world2act.smooth.episode import EmulatedEpisode, Timing, Trace
+from world2act.smooth.episode import EmulatedEpisode, Trace
+from world2act.smooth.late_inference import Timing
 from world2act_core.files import atomic_write_text
 from world2act_core.motion import Blend
 from world2act_core.motion.smoothness import (

@@ -82,6 +82,22 @@ def test_commands_stay_inside_the_limits_whatever_the_chunks_say() -> None:
     assert (positions >= PROFILE.limits.position_low).all() and (positions <= PROFILE.limits.position_high).all()
 
 
+def test_a_hand_that_is_led_into_the_table_slides_along_it() -> None:
+    arm = Arm()
+    arm.run(0.1, expects_chunk=False)
+    for sequence in range(4):
+        arm.push(sequence, (0.0, 0.0, -0.05))
+        arm.run(0.4)
+    down = arm.commander.path.commanded_pose.position
+    assert PROFILE.workspace.table_height is not None and down[2] < PROFILE.workspace.table_height + 0.025
+    for sequence in range(4, 7):
+        arm.push(sequence, (0.0, 0.02, -0.03))
+        step = arm.run(0.4)
+    moved = arm.commander.path.commanded_pose.position - down
+    assert moved[1] > 0.1 and abs(moved[2]) < 0.002
+    assert step.decision.mode == SafetyMode.RUNNING
+
+
 def test_a_chunk_that_ends_without_another_is_a_named_latched_hold_and_can_be_cleared() -> None:
     arm = Arm()
     arm.run(0.1, expects_chunk=False)

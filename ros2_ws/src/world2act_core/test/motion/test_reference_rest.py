@@ -22,6 +22,19 @@ def test_it_begins_at_rest_where_the_arm_stands() -> None:
         np.testing.assert_allclose(first.angular_velocity, 0.0, atol=1e-12)
 
 
+def test_an_arm_that_rests_within_a_chunk_misses_nothing_of_the_next_either() -> None:
+    """0.25 s late: without that it would have to make up for two and a half rows at once."""
+    actions = np.zeros((8, 7))
+    actions[:, 2] = 0.02
+    reference = ChunkReference(CONTRACT)
+    reference.push(chunk(0.0, np.zeros((8, 7)), 1), MovingPose(HOME))
+    sampled(reference, 0.3)
+    reference.push(chunk(0.2, actions, 2), MovingPose(HOME))
+    found = [sampled(reference, 0.45 + 0.01 * tick) for tick in range(79)]
+    assert [item.index for item in (found[0], found[12], found[-1])] == [0, 1, 7]
+    assert max(item.linear_velocity[2] for item in found) < 0.2 * 1.5, "the chunk's own 0.2 m/s, nothing to catch up"
+
+
 def test_an_arm_that_stood_still_misses_nothing_of_a_late_chunk() -> None:
     """It is 0.3 s late: the arm at rest executes it all, 0.3 s later; the one that moved goes on from row 3."""
     still, moving = ChunkReference(CONTRACT), ChunkReference(CONTRACT)
@@ -37,6 +50,7 @@ def test_a_chunk_that_was_put_off_gives_way_to_the_next_as_usual() -> None:
     reference = ChunkReference(CONTRACT)
     reference.push(chunk(0.0, random_actions(1), 1), MovingPose(HOME))
     assert sampled(reference, 0.5).index == 0
+    assert np.abs(sampled(reference, 0.6).linear_velocity).max() > 0.1, "it moves by now"
     assert reference.push(chunk(0.4, random_actions(2), 2), MovingPose(HOME)), "begins before the first one did"
     assert (sampled(reference, 0.62).chunk_sequence, sampled(reference, 0.62).index) == (2, 2)
 

@@ -124,7 +124,8 @@ def test_the_gripper_is_never_a_mixture() -> None:
     reference = ChunkReference(CONTRACT, Blend(0.5))
     reference.push(chunk(0.0, closing, 1), MovingPose(HOME))
     assert sampled(reference, 0.3).gripper == 1.0
-    reference.push(chunk(0.3, opening, 2), MovingPose(HOME))
+    # Seen moving: an arm at rest would begin the chunk when it comes.
+    reference.push(chunk(0.3, opening, 2), MovingPose(HOME, np.full(6, 0.2)))
     for time_s in np.arange(0.31, 1.0, 0.01):
         found = sampled(reference, time_s)
         assert found.gripper == -1.0

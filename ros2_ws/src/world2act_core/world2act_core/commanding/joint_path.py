@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from world2act_core.commanding.room import Room
 from world2act_core.contract import Contract
 from world2act_core.motion import DEFAULT_BLEND, DISPLACEMENTS, Blend, GoalResponse, Reference, SmoothMotion
 from world2act_core.robot.inverse_kinematics import CartesianToJoint, JointReference
@@ -15,6 +16,11 @@ from world2act_core.robot.profile import RobotProfile
 from world2act_core.types import ActionChunk, EefPose
 
 Vector = NDArray[np.float64]
+
+WALL_M = 0.006
+"""From the faces of the workspace: a millimetre more than the safety filter keeps by default."""
+TABLE_M = 0.002
+"""From the table's margin, likewise."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class JointPath:
         self.model = self.kinematics.arm
         self._arguments = contract, profile.period_s, settings.blend, settings.response, settings.delay_s
         self.motion = SmoothMotion(*self._arguments)
+        self._room = Room(profile, WALL_M, TABLE_M)
 
     def start(self, position: Vector) -> None:
         """The arm stands still at the measured `position` [N]; forgets everything else."""
@@ -86,6 +93,7 @@ class JointPath:
         reference = self.motion.step(now_s)
         if reference is None:
             return None
+        reference = replace(reference, pose=self._room.keep(reference.pose))
         joints = self.kinematics.step(reference.pose, self._joints, period_s)
         return PathPoint(joints, reference, self._observations.get(reference.chunk_sequence, 0.0))
 
@@ -93,6 +101,7 @@ class JointPath:
         """The arm is told `position` [N]; point: what is followed, None while it comes to rest or holds."""
         self.commanded_pose = self.model.forward(position)
         if point is not None:
+            self.motion.told(self.commanded_pose)
             self._joints = point.joints.position
             return
         self._joints = np.array(position, dtype=np.float64)

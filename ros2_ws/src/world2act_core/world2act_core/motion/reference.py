@@ -38,8 +38,8 @@ class Reference:
     blended: bool
 
 
-STILL = 0.02
-"""m/s and rad/s below which an arm counts as standing still when a picture of it is taken."""
+STILL = np.array([0.03] * 3 + [0.15] * 3)
+"""m/s and rad/s below which an arm counts as standing still: within an inference it moves a few millimetres."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,9 +171,10 @@ class ChunkReference:
         """Make a chunk that has begun the current one, if it has not ended yet."""
         if not new.covers(time_s):
             return
-        if self._current is None and np.abs(new.seen.velocity).max() < STILL:
-            new = replace(new, shift_s=time_s - new.chunk.start_time_s)
         seam_s, motion = self._executed(new, time_s)
+        if (np.abs([new.seen.velocity, motion.velocity]) < STILL).all():
+            new = replace(new, shift_s=time_s - new.chunk.start_time_s)
+            seam_s, motion = self._executed(new, time_s)
         curve = Curve.joined(new.start_s, new.chunk.step_s, new.waypoints, motion, seam_s, self._blend)
         self._current, self._still = (new, curve), None
 

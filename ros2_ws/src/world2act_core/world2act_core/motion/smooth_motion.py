@@ -73,6 +73,10 @@ class SmoothMotion:
             self._commanded = reference.pose
         return reference
 
+    def told(self, pose: EefPose) -> None:
+        """The arm was told `pose` in this period, whatever `step` said: what it does later is compared with that."""
+        self._commanded = pose
+
     def hold(self, pose: EefPose) -> None:
         """The arm is held at `pose`, as commanded: every chunk is forgotten, and the delay not learnt from this."""
         self.reference.rest(pose)
