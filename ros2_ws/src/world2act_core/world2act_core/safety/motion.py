@@ -53,7 +53,8 @@ class JointMotion:
         self._braking = Braking(self.limits)
         self._planner = ruckig.Ruckig(limits.size)
         self._input = ruckig.InputParameter(limits.size)
-        self._input.synchronization = ruckig.Synchronization.No
+        # Joints that arrive together keep the hand near its way; each at its own pace would swing it aside.
+        self._input.synchronization = ruckig.Synchronization.Phase
         self._input.max_acceleration = self.limits.acceleration.tolist()
         self._input.max_jerk = self.limits.jerk.tolist()
         self.start((limits.position_low + limits.position_high) / 2)
@@ -84,7 +85,7 @@ class JointMotion:
         stop = self.stopping(period_s)
         if not good.all():
             fastest = self._fastest(reference, period_s, velocity)
-            wanted = wanted.where(good, stop.state if fastest is None else fastest)
+            wanted = wanted.where(good, stop.state) if fastest is None else fastest
         return self._with_a_way_to_stop(wanted, stop)
 
     def commit(self, candidate: Candidate) -> None:
