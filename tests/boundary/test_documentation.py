@@ -54,7 +54,7 @@ def test_the_parameters_page_is_up_to_date() -> None:
 def test_every_subcommand_is_described() -> None:
     text = (REFERENCE / "command-line.md").read_text()
     assert {get_args(part)[0] for part in get_args(Command)} == set(SUBCOMMANDS.values())
-    assert set(SUBCOMMANDS) == set(re.findall(r"^### world2act (\w+)", text, re.M))
+    assert set(SUBCOMMANDS) == set(re.findall(r"^### world2act ([\w-]+)", text, re.M))
     assert set(COMMANDS) == set(re.findall(r"^\| `([\w-]+)` \|", text.split("## python -m training")[1], re.M))
 
 

@@ -57,7 +57,8 @@ class JointMotion:
         self._jerk: Joints = limits.jerk.tolist()
         self._planner = ruckig.Ruckig(limits.size)
         self._input = ruckig.InputParameter(limits.size)
-        self._input.synchronization = ruckig.Synchronization.No
+        # Joints that arrive together keep the hand near its way; each at its own pace would swing it aside.
+        self._input.synchronization = ruckig.Synchronization.Phase
         self._input.max_acceleration = self._acceleration
         self._input.max_jerk = self._jerk
         self.start([(low + high) / 2 for low, high in zip(self._low, self._high)])
@@ -87,7 +88,7 @@ class JointMotion:
         wanted, good = self._tracker.step(self.state, reference, period_s, velocity)
         if not all(good):
             fastest = self._fastest(reference, period_s, velocity)
-            wanted = wanted.where(good, self.stopping(period_s).state if fastest is None else fastest)
+            wanted = wanted.where(good, self.stopping(period_s).state) if fastest is None else fastest
         return self._with_a_way_to_stop(wanted, period_s)
 
     def commit(self, candidate: Candidate) -> None:
