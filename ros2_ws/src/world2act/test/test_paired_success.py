@@ -23,12 +23,12 @@ def outcome(condition: str, seed: int, success: bool, **facts: object) -> Outcom
 
 def test_the_same_episode_in_three_ways_and_again_after_an_interruption(tmp_path: Path) -> None:
     command = PairedSuccess(
-        conditions=("lockstep", "safe", "unfiltered"), output=tmp_path, json=tmp_path / "copy.json", **PICK
+        conditions=("lockstep", "stepped", "safe", "unfiltered"), output=tmp_path, json=tmp_path / "copy.json", **PICK
     )
     assert command.run() == 0
     lines = (tmp_path / "episodes.jsonl").read_text().splitlines()
     found = {line.condition: line for line in map(Outcome.from_line, lines)}
-    assert list(found) == ["lockstep", "safe", "unfiltered"]
+    assert list(found) == ["lockstep", "stepped", "safe", "unfiltered"]
     assert len({(line.kind, line.seed, line.instruction) for line in found.values()}) == 1
     assert all(line.success and line.ending == "finished" and line.chunks >= 4 for line in found.values())
     assert found["safe"].findings and not found["unfiltered"].findings, "only the filter finds anything"

@@ -16,7 +16,7 @@ from world2act.cli.options import check_bundle
 from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, DEFAULT_SIM_PROFILE
 
-Condition = Literal["lockstep", "safe", "unfiltered"]
+Condition = Literal["lockstep", "stepped", "safe", "unfiltered"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class PairedSuccess:
     robot: str = DEFAULT_SIM_PROFILE
     """Robot profile of the simulated arm, a name or a path."""
     conditions: tuple[Condition, ...] = ("lockstep", "safe")
-    """What is compared, each with the first: lockstep (no filter, no blending), safe (both), unfiltered (blending)."""
+    """What is compared, each with the first: lockstep (no filter, no blending), stepped (the same with late chunks), safe
+    (both, late chunks), unfiltered (blending, late chunks)."""
     kinds: tuple[Kind, ...] = ("pick", "place", "stack", "composite")
     """Kinds of task."""
     episodes: int = 25

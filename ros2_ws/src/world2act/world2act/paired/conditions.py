@@ -9,6 +9,7 @@ from world2act.episode import EpisodeRequest
 from world2act.paired.lockstep import LockstepArm
 from world2act.paired.outcome import Outcome
 from world2act.paired.profiled import PERIOD_S, FilteredCommands, ProfiledSimulation, graph_number
+from world2act.paired.stepped import SteppedArm
 from world2act.paired.unfiltered import UnfilteredCommands
 from world2act.smooth.late_inference import Timing
 from world2act_core.bundle import load_bundle
@@ -16,9 +17,10 @@ from world2act_core.policy import BundlePolicy
 from world2act_core.robot.find import find_profile
 from world2act_sim.world import TabletopWorld, WorldConfig
 
-ConditionName = Literal["lockstep", "safe", "unfiltered"]
+ConditionName = Literal["lockstep", "stepped", "safe", "unfiltered"]
 DESCRIPTIONS: dict[ConditionName, str] = {
     "lockstep": "Cartesian targets in lockstep, the newest chunk at once, no filter",
+    "stepped": "as lockstep, but chunks come late, as they do in real time",
     "safe": "late chunks, blended, joint commands through the safety filter, as the graph runs a robot profile",
     "unfiltered": "as safe, without the filter",
 }
@@ -51,6 +53,8 @@ class Conditions:
         world = TabletopWorld(WorldConfig(robot=contract.robot, image_size=contract.cameras[0].width))
         if name == "lockstep":
             return LockstepArm(world, self._policy)
+        if name == "stepped":
+            return SteppedArm(world, self._policy, self._timing)
         profile = find_profile(self._robot)
         if name == "safe":
             commands = FilteredCommands(assemble_arm(profile, contract, graph_number, self._reduced))
