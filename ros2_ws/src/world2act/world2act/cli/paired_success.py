@@ -28,7 +28,7 @@ class PairedSuccess:
     robot: str = DEFAULT_SIM_PROFILE
     """Robot profile of the simulated arm, a name or a path."""
     conditions: tuple[Condition, ...] = ("lockstep", "safe")
-    """What is compared, each with the first: lockstep (no filter, no blending), stepped (the same with late chunks), safe
+    """What is compared, each with the first: lockstep (no filter, no blending), stepped (that with late chunks), safe
     (both, late chunks), unfiltered (blending, late chunks)."""
     kinds: tuple[Kind, ...] = ("pick", "place", "stack", "composite")
     """Kinds of task."""
