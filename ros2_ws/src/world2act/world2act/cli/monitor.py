@@ -22,6 +22,8 @@ LOOK_S = 10.0
 """How long --once waits for the first node."""
 GATHER_S = 2.5
 """How long it goes on listening then, and longer for a node that has said nothing yet; each reports once a second."""
+GATHER_MOST_S = 5.0
+"""But no longer than this: supervision is counted among them and speaks only when a node is lost."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Monitor:
         session.wait(lambda: watcher.known > 0, LOOK_S)
         if watcher.known:
             until_s = time.monotonic() + GATHER_S
-            session.wait(lambda: time.monotonic() > until_s and watcher.known >= watcher.reporting, LOOK_S)
+            session.wait(lambda: time.monotonic() > until_s and watcher.known >= watcher.reporting, GATHER_MOST_S)
         snapshot = watcher.snapshot()
         self._print(snapshot)
         return 0 if snapshot.well else 1

@@ -52,14 +52,14 @@ def _joints(kind: str, what: str, short: bool = False) -> Fault:
     )
 
 
-def _llm(kind: str, what: str, inject: Callable[[Bench], None], short: bool = False) -> Fault:
+def _llm(kind: str, what: str, inject: Callable[[Bench], None]) -> Fault:
     """The instruction is given once more while the model is of no use; the arm has to move all the same."""
 
     def ask(bench: Bench) -> None:
         inject(bench)
         bench.instruct_again()
 
-    return Fault(f"LLM {kind}", what, ask, lambda bench: bench.llm.open(), ("LLM_UNUSED",), math.inf, in_short=short)
+    return Fault(f"LLM {kind}", what, ask, lambda bench: bench.llm.open(), ("LLM_UNUSED",), math.inf)
 
 
 def _manner(manner: Manner) -> Callable[[Bench], None]:
@@ -94,7 +94,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault("engine truncated", "the engine's file is cut in half and the policy dies", machine.damage_engine,
           machine.repair_engine, SILENCE, waits_s=3.0),
     _llm("down", "the language model that plans refuses every connection", lambda bench: bench.llm.close()),
-    _llm("garbage", "the language model answers something else than a plan", _manner("garbage"), short=True),
+    _llm("garbage", "the language model answers something else than a plan", _manner("garbage")),
     _llm("hangs", "the language model does not answer", _manner("hangs")),
     Fault("CPU starved", "one busy loop per core", machine.starve, machine.end_processes, (), math.inf, waits_s=4.0),
     Fault("DDS flood", "twenty participants join at once", machine.flood, machine.end_processes, (), math.inf,
