@@ -172,13 +172,12 @@ class SafetyFilter:
     def _towards(self, reference: ReferenceState, period_s: float, now_s: float) -> Candidate | None:
         """The next state on the way to the reference; None when the arm must brake instead."""
         scale, cap = self._scale, self._max_eef_speed
-        limits = [most * scale for most in self._velocity]
         rows = None if self._guard is None else self._guard.rows
-        bound = speed.bound(limits, rows, cap, self._motion.state, reference)
-        if bound.wanted > cap:
-            text = f"the reference asks for {bound.wanted:.3f} m/s at the end effector, allowed {cap:.3f}: slowed down"
+        pace = speed.Pace([most * scale for most in self._velocity], rows, cap)
+        candidate, wanted = self._motion.towards(reference, period_s, pace)
+        if wanted > cap:
+            text = f"the reference asks for {wanted:.3f} m/s at the end effector, allowed {cap:.3f}: slowed down"
             self._flags.found(checks.SPEED, text, now_s)
-        candidate = self._motion.towards(reference, period_s, bound.velocity)
         finding = None if self._guard is None else self._guard.check(candidate, cap)
         if finding is not None:
             self._flags.found(*finding, now_s)

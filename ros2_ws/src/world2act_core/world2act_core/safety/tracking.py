@@ -21,7 +21,7 @@ _CHAIN = np.array([[1.0, 1.0, 0.5], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
 _INPUT = np.array([1 / 6, 0.5, 1.0])
 # Ackermann's formula: the last row of the inverse of [B, AB, A^2 B] times the wanted polynomial of A.
 _LAST_ROW = np.linalg.inv(np.column_stack([_INPUT, _CHAIN @ _INPUT, _CHAIN @ _CHAIN @ _INPUT]))[2]
-_NEAR_RAD = 2e-3
+_NEAR_RAD = 6e-3
 Instant = tuple[float, float, float]
 """Position, velocity and acceleration of one joint."""
 
@@ -33,7 +33,7 @@ def feedback(bandwidth_hz: float, period_s: float) -> Vector:
 
 
 class Tracker:
-    """One step of the servo for every joint."""
+    """One step of the servo, for all joints or for none."""
 
     def __init__(self, limits: JointLimits, bandwidth_hz: float) -> None:
         self._limits: list[tuple[float, float]] = list(zip(limits.acceleration.tolist(), limits.jerk.tolist()))
@@ -44,29 +44,39 @@ class Tracker:
         self.start()
 
     def start(self) -> None:
-        """Every joint follows the reference to begin with."""
-        self._following = [True] * len(self._limits)
+        """The arm follows the reference to begin with."""
+        self._following = True
+
+    def lose(self) -> None:
+        """The arm is not following: it has to come near the reference first."""
+        self._following = False
 
     def step(
         self, state: MotionState, reference: ReferenceState, period_s: float, velocity: Joints
-    ) -> tuple[MotionState, list[bool]]:
-        """The next state, and [N]: for which joints it counts.
+    ) -> MotionState | None:
+        """The next state, or None while the arm cannot follow: a joint would leave `velocity` [N] or another limit.
 
-        It counts while it stays inside `velocity` [N] and the other limits. A joint for which it did not is
-        taken back when it has come near its reference with nearly the same speed: sooner, it would overshoot.
+        From then on it is asked for again when every joint has come near its reference with nearly the same speed:
+        sooner, it would overshoot.
         """
+        references = list(zip(reference.position, reference.velocity, reference.acceleration))
+        joints = list(zip(*state))
+        if not self._following and not all(map(self._is_near, joints, references)):
+            return None
+        self._following = False
+        if not all(reference.smooth):
+            return None
         if period_s != self._period_s:
             self._period_s, self._gains = period_s, feedback(self._bandwidth_hz, period_s).tolist()
-        references = zip(reference.position, reference.velocity, reference.acceleration)
-        after, following = [], []
-        for joint, (here, there) in enumerate(zip(zip(*state), references)):
+        after = []
+        for here, there, fastest, limits in zip(joints, references, velocity, self._limits):
             jerk = self._jerk(here, there)
-            then = _constant_jerk(here, jerk, period_s)
-            follows = reference.smooth[joint] and (self._following[joint] or self._is_near(here, there))
+            then = constant_jerk(here, jerk, period_s)
+            if not fits(here, jerk, then, fastest, *limits):
+                return None
             after.append(then)
-            following.append(follows and _fits(here, jerk, then, velocity[joint], *self._limits[joint]))
-        self._following = following
-        return MotionState(*map(list, zip(*after))), following
+        self._following = True
+        return MotionState(*map(list, zip(*after)))
 
     def _jerk(self, here: Instant, there: Instant) -> float:
         by_position, by_velocity, by_acceleration = self._gains
@@ -80,7 +90,8 @@ class Tracker:
         return abs(there[0] - here[0]) <= _NEAR_RAD and abs(there[1] - here[1]) <= self._near_speed
 
 
-def _constant_jerk(here: Instant, jerk: float, time_s: float) -> Instant:
+def constant_jerk(here: Instant, jerk: float, time_s: float) -> Instant:
+    """The instant `time_s` later."""
     position, velocity, acceleration = here
     change = jerk * time_s
     return (
@@ -90,7 +101,7 @@ def _constant_jerk(here: Instant, jerk: float, time_s: float) -> Instant:
     )
 
 
-def _fits(
+def fits(
     before: Instant, jerk: float, after: Instant, most_velocity: float, most_acceleration: float, most_jerk: float
 ) -> bool:
     """Whether a step with this jerk keeps the joint's limits, until its acceleration is gone."""
