@@ -33,8 +33,8 @@ class Measuring:
 
     def __init__(self, arm: MujocoArm) -> None:
         self._arm = arm
-        self.joint_names, self.forward, self.elbow, self.jacobian = (
-            arm.joint_names, arm.forward, arm.elbow, arm.jacobian,
+        self.joint_names, self.forward, self.elbow, self.jacobian, self.clearance_slope = (
+            arm.joint_names, arm.forward, arm.elbow, arm.jacobian, arm.clearance_slope,
         )  # fmt: skip
 
     def clearance(self, position: Vector, limit: float) -> tuple[float, str]:

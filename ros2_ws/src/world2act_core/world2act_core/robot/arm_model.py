@@ -47,3 +47,12 @@ class BoundedArmModel(ArmModel, Protocol):
     def first_near(self, positions: Vector, limit: float) -> int:
         """Index of the first of joint positions [S, N] at which `clearance` may be below `limit`; S: there is none."""
         ...
+
+
+@runtime_checkable
+class SlopedArmModel(ArmModel, Protocol):
+    """An arm model that can tell which way leads away from what is near."""
+
+    def clearance_slope(self, position: Vector) -> Vector:
+        """[N] m/rad: how `clearance` changes with each joint at joint positions [N]; zeros where nothing is near."""
+        ...

@@ -14,6 +14,7 @@ from world2act_core.robot.parts import CollisionSpec, ModelSpec
 
 _NUDGE_M = 1e-6
 _SMALLEST_LIMIT_M = 1e-3
+_SLOPE_LIMIT_M = 0.05
 _LOOK_M = 1.0
 """How much farther than asked for a pair is measured, so that its answer lasts for a while."""
 
@@ -50,6 +51,33 @@ class ClearanceCheck:
 
         position: [N], where the data is. Negative when a margin is not kept.
         """
+        best, nearest = self._nearest(position, limit)
+        return (best, " and ".join(self.pairs[nearest])) if nearest >= 0 else (limit, "")
+
+    def slope(self, position: Vector) -> Vector:
+        """[N] m/rad: how `smallest` changes with each joint; zeros when nothing is within `_SLOPE_LIMIT_M`.
+
+        position: [N], where the data is, velocities included (`mj_comPos`). By the Jacobians of the two nearest points.
+        """
+        spare, pair = self._nearest(position, _SLOPE_LIMIT_M)
+        if pair < 0:
+            return np.zeros(self._model.nv)
+        first, second, margin = self._pairs[pair]
+        ends, slope = np.zeros(6), np.zeros(self._model.nv)
+        # Not looking farther than needed: see `_measure`.
+        farthest = max(spare + margin, 0.0) + _SMALLEST_LIMIT_M
+        distance = self._distance(first, second, farthest, ends)
+        if distance == 0.0:  # the points coincide, and have no direction
+            return slope
+        towards = (ends[3:] - ends[:3]) / distance
+        jacobian = np.zeros((3, self._model.nv))
+        for geom, point, sign in ((first, ends[:3], -1.0), (second, ends[3:], 1.0)):
+            mujoco.mj_jac(self._model, self._data, jacobian, None, point, int(self._model.geom_bodyid[geom]))
+            slope += sign * (towards @ jacobian)
+        return slope
+
+    def _nearest(self, position: Vector, limit: float) -> tuple[float, int]:
+        """Smallest distance beyond the pair's margin [m] below `limit`, and the pair; (limit, -1) if there is none."""
         bounds = self._bounds(position)
         best, nearest = limit, -1
         near = np.flatnonzero(bounds < limit)
@@ -59,9 +87,7 @@ class ClearanceCheck:
             spare = self._measure(pair, position, best)
             if spare < best:
                 best, nearest = spare, pair
-        if nearest < 0:
-            return limit, ""
-        return best, " and ".join(self.pairs[nearest])
+        return best, nearest
 
     def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
         """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; else S.
@@ -119,20 +145,20 @@ class ClearanceCheck:
         # Beyond, the answer is `farthest`, of which rounding could leave less than the limit.
         return distance - margin if distance < farthest else max(limit, farthest - margin)
 
-    def _distance(self, first: int, second: int, limit: float) -> float:
-        """Distance of two geometries [m], at most `limit`.
+    def _distance(self, first: int, second: int, limit: float, ends: Vector | None = None) -> float:
+        """Distance of two geometries [m], at most `limit`; into `ends` [6] go the two nearest points.
 
         One in a hundred times MuJoCo 3.9 answers exactly 0 for shapes that are centimetres apart; a micrometre to the
         side it does not. Shapes that do touch at distance 0 answer so from every side.
         """
         data = self._data
-        distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, None)
+        distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, ends)
         for axis in range(3):
             if distance != 0.0:
                 break
             here = data.geom_xpos[first, axis]
             data.geom_xpos[first, axis] = here + _NUDGE_M
-            distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, None)
+            distance = mujoco.mj_geomDistance(self._model, data, first, second, limit, ends)
             data.geom_xpos[first, axis] = here
         return float(distance)
 

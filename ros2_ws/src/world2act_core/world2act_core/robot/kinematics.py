@@ -67,9 +67,7 @@ class MujocoArm:
     def jacobian(self, position: Vector) -> Vector:
         """[6, N]: linear (m/s) over angular (rad/s) end-effector velocity, base frame, per joint velocity."""
         self._move(position)
-        if not self._has_velocities:
-            mujoco.mj_comPos(self.model, self._data)
-            self._has_velocities = True
+        self._prepare_velocities()
         mujoco.mj_jacSite(self.model, self._data, self._jacobian[:3], self._jacobian[3:], self._site)
         return np.asarray((self._axes_of_base @ self._jacobian.reshape(2, 3, -1)).reshape(6, -1))
 
@@ -81,6 +79,17 @@ class MujocoArm:
     def first_near(self, positions: Vector, limit: float) -> int:
         """See `BoundedArmModel`."""
         return self._clearance.first_near(positions, limit, self._move)
+
+    def clearance_slope(self, position: Vector) -> Vector:
+        """See `SlopedArmModel`."""
+        self._move(position)
+        self._prepare_velocities()
+        return self._clearance.slope(self._joints)
+
+    def _prepare_velocities(self) -> None:
+        if not self._has_velocities:
+            mujoco.mj_comPos(self.model, self._data)
+            self._has_velocities = True
 
     def _move(self, position: Vector) -> None:
         values = np.asarray(position, dtype=np.float64)

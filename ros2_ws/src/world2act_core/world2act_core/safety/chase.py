@@ -12,7 +12,7 @@ import math
 from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.safety.braking import MotionState
 from world2act_core.safety.reference import ReferenceState
-from world2act_core.safety.speed import Pace
+from world2act_core.safety.speed import Pace, dot
 from world2act_core.safety.tracking import constant_jerk, fits
 from world2act_core.safety.types import Joints
 
@@ -27,6 +27,8 @@ _TURN_S = 0.04
 """A joint uses no more acceleration than its jerk can build up in this time: it could not take it back soon enough."""
 _SHARE = 0.99
 """Share of a limit that is used: what is wanted is wanted for the period's end, and rounding and turns come on top."""
+_AWAY_M_S = 0.02
+"""How fast the arm comes away from what it must not come nearer to."""
 _LEAP = 2.0
 """A reference faster than this many times the limit has leapt: its velocity means nothing."""
 
@@ -42,13 +44,14 @@ class Chase:
         self._approach = [_approach(_BRAKING_SHARE * a, j) for a, j in zip(self._usable, self._jerk)]
 
     def step(
-        self, state: MotionState, reference: ReferenceState, period_s: float, pace: Pace
+        self, state: MotionState, reference: ReferenceState, period_s: float, pace: Pace, away: Joints | None = None
     ) -> tuple[MotionState, list[bool], float]:
         """The next state; [N]: for which joints it keeps their limits; and the end effector's speed without a cap, m/s.
 
         The wanted velocity is the reference's own and as much towards it as can be braked off again before it is
         reached; the wanted acceleration is what leads to that velocity. Both keep their direction when they are too
-        large for one joint, and only become smaller.
+        large for one joint, and only become smaller. away: [N] m/rad, how a distance changes with each joint that must
+        not become smaller; the wanted velocity then leads along and slowly away.
         """
         own = [
             min(max(rate, -most), most) if abs(rate) <= _LEAP * most else 0.0
@@ -57,6 +60,8 @@ class Chase:
         errors = [there - here for there, here in zip(reference.position, state.position)]
         rate, braking = self._approach_rate(errors)
         wanted = [speed + rate * error for speed, error in zip(own, errors)]
+        if away is not None:
+            wanted = _past(wanted, away)
         share = pace.share(wanted)
         possible = wanted if share == 1.0 else [_SHARE * share * speed for speed in wanted]
         acceleration = self._towards(state.velocity, possible, period_s)
@@ -96,6 +101,15 @@ class Chase:
             limits = self._velocity[joint], self._acceleration[joint], self._jerk[joint]
             good.append(fits(here, jerk, then, *limits))
         return MotionState(*map(list, zip(*after))), good
+
+
+def _past(wanted: Joints, away: Joints) -> Joints:
+    """The velocity nearest to the wanted one that comes away at `_AWAY_M_S` or more."""
+    missing = _AWAY_M_S - dot(away, wanted)
+    if missing <= 0:
+        return wanted
+    share = missing / dot(away, away)
+    return [speed + share * slope for speed, slope in zip(wanted, away)]
 
 
 def _approach(acceleration: float, jerk: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from world2act_core.robot.arm_model import ArmModel, BoundedArmModel
+from world2act_core.robot.arm_model import ArmModel, BoundedArmModel, SlopedArmModel
 from world2act_core.safety import checks
 from world2act_core.safety.regions import Finding
 from world2act_core.safety.settings import SafetySettings
@@ -28,6 +28,7 @@ class Clearance:
     def __init__(self, model: ArmModel, settings: SafetySettings) -> None:
         self._model = model
         self._bounded = model if isinstance(model, BoundedArmModel) else None
+        self._sloped = model if isinstance(model, SlopedArmModel) else None
         self._margin = settings.clearance_margin_m
         self._reach_m = settings.reach_m
         self._anchor: Joints = []
@@ -65,6 +66,13 @@ class Clearance:
                     return finding
                 rest = rest[1:]
         return None
+
+    def slope(self, position: Joints) -> Joints | None:
+        """[N] m/rad: how the distance at joint positions [N] changes with each joint; None: the model cannot say."""
+        if self._sloped is None:
+            return None
+        slope = self._sloped.clearance_slope(np.array(position))
+        return slope.tolist() if np.isfinite(slope).all() and slope.any() else None
 
     @property
     def _allowed_m(self) -> float:

@@ -178,10 +178,18 @@ class SafetyFilter:
         if wanted > cap:
             text = f"the reference asks for {wanted:.3f} m/s at the end effector, allowed {cap:.3f}: slowed down"
             self._flags.found(checks.SPEED, text, now_s)
-        finding = None if self._guard is None else self._guard.check(candidate, cap)
-        if finding is not None:
-            self._flags.found(*finding, now_s)
-        return None if finding is not None or self._flags.must_rest else candidate
+        if self._guard is None:
+            return candidate
+        finding = self._guard.check(candidate, cap)
+        if finding is None:
+            return candidate
+        self._flags.found(*finding, now_s)
+        away = None if self._flags.must_rest else self._guard.way_out(finding, candidate)
+        if away is None:
+            return None
+        # What stops at a table for as long as its way begins by a hair's breadth downwards never leaves it.
+        past = self._motion.along(reference, period_s, pace, away)
+        return past if self._guard.check(past, cap) is None else None
 
     def _look_ahead(self, wanted: Joints, now_s: float) -> None:
         """While the arm rests because of where it would have gone: is it still sent there?"""

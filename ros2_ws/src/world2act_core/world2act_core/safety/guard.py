@@ -56,6 +56,12 @@ class Guard:
         way = WayToRest.of(candidate, levers, self._spacing_m)
         return self._regions.check(way) or self._clearance.check(way)
 
+    def way_out(self, finding: Finding, candidate: Candidate) -> Joints | None:
+        """[N] m/rad: how each joint leads away from what was found about a candidate; None: not known."""
+        if finding[0] not in (checks.SELF_COLLISION, checks.TABLE_COLLISION):
+            return None
+        return self._clearance.slope(candidate.state.position)
+
     def settle(self, position: Joints, *, checked: bool) -> None:
         """The arm is at joint positions [N]; checked: this is the pose of the candidate that was checked last."""
         known = self._next_rows if checked else None

@@ -85,6 +85,14 @@ class JointMotion:
             wanted = wanted.where(good, self.stopping(period_s).state)
         return self._with_a_way_to_stop(wanted, period_s), speed
 
+    def along(self, reference: ReferenceState, period_s: float, pace: Pace, away: Joints) -> Candidate:
+        """As `towards`, for a reference behind something: past it. away: see `Chase.step`."""
+        self._tracker.lose()
+        wanted, good, _ = self._chase.step(self.state, reference, period_s, pace, away)
+        if not all(good):
+            wanted = wanted.where(good, self.stopping(period_s).state)
+        return self._with_a_way_to_stop(wanted, period_s)
+
     def commit(self, candidate: Candidate) -> None:
         """Make a candidate of this period the present state."""
         self.state, self._path, self._since_s = candidate
