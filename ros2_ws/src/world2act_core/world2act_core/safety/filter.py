@@ -184,7 +184,8 @@ class SafetyFilter:
         if finding is None:
             return candidate
         self._flags.found(*finding, now_s)
-        away = None if self._flags.must_rest else self._guard.way_out(finding, candidate)
+        stuck = self._motion.at_rest and not self._flags.must_rest
+        away = self._guard.way_out(finding, candidate) if stuck else None
         if away is None:
             return None
         # What stops at a table for as long as its way begins by a hair's breadth downwards never leaves it.
