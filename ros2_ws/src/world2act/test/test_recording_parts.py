@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from action_msgs.msg import GoalInfo, GoalStatus, GoalStatusArray
 from builtin_interfaces.msg import Time
@@ -12,6 +14,7 @@ from world2act import topics
 from world2act.errors import ConfigurationError
 from world2act.recording.definitions import full_definition, message_class, type_name_of
 from world2act.recording.events import MAX_EVENTS, EpisodeLog, FaultWatch, GoalWatch
+from world2act.recording.pages import PAGE_BYTES
 from world2act.recording.ring import LastWords, RingBuffer
 from world2act.recording.sources import graph_sources, qos_text
 from world2act.recording.tracker import (
@@ -94,6 +97,24 @@ def test_the_ring_is_bounded_in_time_and_bytes() -> None:
     assert len(ring) == 0 and ring.size == 0, "one that is too large on its own is not kept"
     ring.push(record("a", 5.0))
     assert [r.log_ns for r in ring.take()] == [5 * SECOND] and len(ring) == 0 and ring.size == 0
+
+
+def test_the_ring_gives_back_what_it_was_given_and_the_memory_for_it() -> None:
+    ring = RingBuffer(60.0, 8 * PAGE_BYTES)
+    sizes = [0, 10, PAGE_BYTES - 10, PAGE_BYTES // 2, PAGE_BYTES // 2 + 1, 3 * PAGE_BYTES, 5]
+    channel = Channel("a", "std_msgs/msg/String", "string data")
+    sent = [
+        Record(channel, random.Random(number).randbytes(size), number, number + 1) for number, size in enumerate(sizes)
+    ]
+    for message in sent:
+        ring.push(message)
+    assert ring.pages == 5, "10 and the next fill one, halves and what is too large have their own"
+    taken = ring.take()
+    ring.push(sent[1])
+    assert list(taken) == sent and len(ring) == 1, "what is taken is no longer what comes in"
+    for number in range(1000):
+        ring.push(Record(channel, bytes(100_000), number * SECOND, 0))
+        assert ring.pages * PAGE_BYTES <= ring.size + 2 * PAGE_BYTES + ring.pages * 100_000
 
 
 def test_last_words() -> None:

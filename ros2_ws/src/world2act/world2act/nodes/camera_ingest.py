@@ -47,6 +47,8 @@ STATE_HISTORY = 512
 """Messages kept of each state stream in real time: half a second of an arm that reports at 1 kHz."""
 ALMOST = 0.8
 """Once one input is silent, those that have been quiet for this share of the time-out are named too."""
+LOOK_AFTER = 0.2
+"""Silence is looked for at this share of the time-out: it is noticed that much later than it could be, at worst."""
 
 
 class CameraIngest(ManagedNode):
@@ -96,7 +98,7 @@ class CameraIngest(ManagedNode):
         qos = topics.newest(self.lockstep)
         self.listen(JointState, topics.JOINT_STATES, partial(self._take, topics.JOINT_STATES), qos)
         self.listen(PoseStamped, topics.EEF_POSE, partial(self._take, topics.EEF_POSE), qos)
-        self.every(min(0.25, self._timeout_s / 2), self.refresh_condition)
+        self.every(min(0.25, LOOK_AFTER * self._timeout_s), self.refresh_condition)
 
     def _connect_cameras(self, contract: Contract) -> None:
         sources, lenses = self.values.texts("cameras"), self.values.texts("calibrations")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -103,7 +103,7 @@ class LastMinute:
             self.tick(now_s, header)
         self._threads.shutdown(wait=True)
 
-    def _write(self, header: Header, records: list[Record], log: EpisodeLog) -> Path:
+    def _write(self, header: Header, records: Iterator[Record], log: EpisodeLog) -> Path:
         try:
             path = self._write_file(header, records, log)
         except StorageError as error:
@@ -112,7 +112,7 @@ class LastMinute:
         self.error = ""
         return path
 
-    def _write_file(self, header: Header, records: list[Record], log: EpisodeLog) -> Path:
+    def _write_file(self, header: Header, records: Iterator[Record], log: EpisodeLog) -> Path:
         require_free(self._folder, self._min_free_bytes)
         _, writer = create(self._folder, header, self._compression)
         try:

@@ -44,6 +44,13 @@ class ArmModel(Protocol):
 class BoundedArmModel(ArmModel, Protocol):
     """An arm model that can tell without measuring everything that many positions are clear."""
 
+    def clear_between(self, here: Vector, low: Vector, high: Vector, limit: float) -> bool:
+        """Whether `clearance` is surely `limit` or more wherever every joint is between `low` and `high` [N].
+
+        here: joint positions [N] among them, where distances may be measured.
+        """
+        ...
+
     def first_near(self, positions: Vector, limit: float) -> int:
         """Index of the first of joint positions [S, N] at which `clearance` may be below `limit`; S: there is none."""
         ...

@@ -89,6 +89,21 @@ class ClearanceCheck:
                 best, nearest = spare, pair
         return best, nearest
 
+    def clear_between(
+        self, here: Vector, low: Vector, high: Vector, limit: float, move: Callable[[Vector], None]
+    ) -> bool:
+        """Whether every pair is surely `limit` or more beyond its margin while the joints [N] are in a range.
+
+        Pairs that could be nearer are measured at `here`, in the range, to which `move` brings the data.
+        """
+        doubtful = np.flatnonzero(self._bounds_between(low, high) < limit)
+        if not doubtful.size:
+            return True
+        move(here)
+        for pair in doubtful.tolist():
+            self._remember(pair, here, self._spare(pair, _LOOK_M))
+        return bool((self._bounds_between(low, high)[doubtful] >= limit).all())
+
     def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
         """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; else S.
 
@@ -126,6 +141,11 @@ class ClearanceCheck:
         turned = np.abs(position - self._known_at)
         bounds: Vector = self._known - np.einsum("...ij,ij->...i", turned, self._levers)
         return bounds
+
+    def _bounds_between(self, low: Vector, high: Vector) -> Vector:
+        """[P] m: no pair is nearer than this while every joint is between `low` and `high` [N]."""
+        turned = np.maximum(self._known_at - low, high - self._known_at)
+        return self._known - np.einsum("ij,ij->i", turned, self._levers)
 
     def _measure(self, pair: int, position: Vector, limit: float) -> float:
         """Distance of a pair beyond its margin [m] when it is below `limit`, else any number that is not."""

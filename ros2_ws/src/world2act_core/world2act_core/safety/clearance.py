@@ -20,6 +20,7 @@ from world2act_core.safety.way import WayToRest
 _HORIZON_M = 0.1
 """How far the model looks beyond the margin: the farther, the longer one answer lasts, and the more it costs."""
 _ROUNDING_M = 1e-9
+_PERIODS_UNMEASURED = 10
 
 
 class Clearance:
@@ -34,13 +35,17 @@ class Clearance:
         self._anchor: Joints = []
         self._near_m = math.nan
         self._least_m = math.inf
+        self._since_measured = 0
         self.measured_m = math.nan
         """What the model said last [m]; NaN before the first answer."""
         self.queries = 0
 
     def settle(self, position: Joints, *, fresh: bool = False) -> None:
-        """The arm is at joint positions [N] now; `fresh`: forget what was known and measure here."""
-        if fresh or self._least_m < self._margin:
+        """The arm is at joint positions [N] now; `fresh`: forget what was known and measure here.
+
+        What is measured is what others see, so it is measured now and then even if nobody here needs it.
+        """
+        if fresh or self._least_m < self._margin or self._since_measured >= _PERIODS_UNMEASURED:
             self._remember(position, self._measure(position)[0])
             self._least_m = self.measured_m
 
@@ -50,6 +55,9 @@ class Clearance:
         remember: the way begins at the next command, and what is measured there bounds what comes after.
         """
         if self._near_m - self._reach_m * way.turn_from(self._anchor) >= self._margin:
+            return None
+        if remember and self._is_clear(way):
+            self._since_measured += 1
             return None
         distance, what = self._measure(way.first)
         if remember:
@@ -74,6 +82,13 @@ class Clearance:
         slope = self._sloped.clearance_slope(np.array(position))
         return slope.tolist() if np.isfinite(slope).all() and slope.any() else None
 
+    def _is_clear(self, way: WayToRest) -> bool:
+        """Whether the model knows, or learns by measuring once, that a whole way keeps the margin."""
+        low, high = way.span
+        return self._bounded is not None and self._bounded.clear_between(
+            np.array(way.first), np.array(low), np.array(high), self._margin
+        )
+
     @property
     def _allowed_m(self) -> float:
         return min(self._margin, self._least_m) - _ROUNDING_M
@@ -93,6 +108,7 @@ class Clearance:
 
     def _remember(self, position: Joints, distance: float) -> None:
         self._anchor, self._near_m, self.measured_m = position, distance, distance
+        self._since_measured = 0
 
     def _measure(self, position: Joints) -> tuple[float, str]:
         self.queries += 1

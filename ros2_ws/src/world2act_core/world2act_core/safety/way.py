@@ -36,6 +36,11 @@ class WayToRest:
         """No way at all: the arm rests at `position` [N]."""
         return cls(position, None, [], math.inf)
 
+    @property
+    def span(self) -> tuple[Joints, Joints]:
+        """Lowest and highest position [N] of each joint on the way."""
+        return self._low, self._high
+
     def turn_from(self, position: Joints) -> float:
         """No position on the way is farther from `position` [N] than this: sum over the joints [rad]."""
         return sum(max(here - low, high - here) for here, low, high in zip(position, self._low, self._high))
