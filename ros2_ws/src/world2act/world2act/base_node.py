@@ -96,6 +96,9 @@ class ManagedNode(LifecycleNode):
     def refresh_condition(self) -> None:
         """Hook: called before each report, to find out about inputs that stopped."""
 
+    def own_process(self) -> None:
+        """Hook: called before the executor spins, in its thread, when the node has a process of its own."""
+
     def publisher(self, message_type: type, topic: str, qos: QoSProfile) -> Any:
         """A publisher that is silent unless the node is active; destroyed on cleanup."""
         publisher = self.create_lifecycle_publisher(message_type, topic, qos)

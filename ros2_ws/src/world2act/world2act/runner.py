@@ -59,6 +59,7 @@ def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | No
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
+        node.own_process()
         while not stop.requested and not node.failed and rclpy.ok():
             executor.spin_once(timeout_sec=0.1)
     except Exception:

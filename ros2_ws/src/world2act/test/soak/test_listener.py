@@ -6,12 +6,14 @@ import time
 from typing import Any
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from trajectory_msgs.msg import JointTrajectory
 
 from world2act import topics
 from world2act.graph import DEFAULT_SIM_PROFILE
-from world2act.health import FAULT, OK
+from world2act.health import FAULT, OK, Condition, diagnostics_message
+from world2act.meters import Meters
 from world2act.soak.counts import Counts
 from world2act.soak.listener import Listener
 from world2act_interfaces.msg import EpisodeStatus, NodeHealth, Observation, SafetyFlag, SafetyStatus
@@ -31,7 +33,8 @@ class Stage:
         self.status = graph.create_publisher(SafetyStatus, topics.SAFETY_STATUS, reliable)
         self.health = graph.create_publisher(NodeHealth, topics.NODE_HEALTH, reliable)
         self.episode = graph.create_publisher(EpisodeStatus, topics.EPISODE_STATUS, topics.latched())
-        publishers = (self.commands, self.observations, self.status, self.health, self.episode)
+        self.diagnostics = graph.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, reliable)
+        publishers = (self.diagnostics, self.commands, self.observations, self.status, self.health, self.episode)
         assert ros.until(lambda: all(publisher.get_subscription_count() for publisher in publishers))
 
     def say(self, mode: int, *latched: str) -> None:
@@ -67,6 +70,18 @@ def test_observations_are_counted(stage: Stage) -> None:
         stage.observations.publish(Observation())
     assert stage.ros.until(lambda: stage.listener.observations.total == 4)
     assert stage.listener.commands.total == 0
+
+
+def test_timing_is_what_arm_commander_says(stage: Stage) -> None:
+    meters = Meters()
+    meters.latency("period error", 0.002)
+    meters.latency("safety filter, processor time", 0.0003)
+    for node in ("/arm_commander", "/vla_policy"):
+        stage.diagnostics.publish(diagnostics_message(node, "active", Condition(OK), meters.summary()))
+        meters.latency("period error", 0.5)
+    assert stage.ros.until(lambda: len(stage.listener.timing) == 4)
+    assert stage.listener.timing["arm_commander.period_error_p99_ms"] == 2.0
+    assert stage.listener.timing["arm_commander.safety_filter_processor_time_p50_ms"] == 0.3
 
 
 def test_a_fault_counts_once_for_as_long_as_it_lasts(stage: Stage) -> None:

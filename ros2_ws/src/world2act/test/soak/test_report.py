@@ -48,12 +48,16 @@ SPIKE = np.where(np.arange(720) == 30, 12.0, 0.1)
 
 
 def test_a_healthy_graph() -> None:
-    found = analyse(samples(), SETTINGS)
+    p99 = np.where(np.arange(720) == 700, 20.0, 16.0)
+    timing = {"arm_commander__period_error_p99_ms": p99, "arm_commander__command_p50_ms": np.nan}
+    found = analyse(samples(**timing), SETTINGS)
     assert found.problems == () and set(found.processes) == {"policy", "soak"}
     policy = found.processes["policy"]
     assert policy.memory.verdict == "no growth" and policy.cpu_percent == 16.0
     assert found.gaps_s == {"commands": 0.03, "observations": 0.2, "progress": 3.0}
     assert found.rates_hz == pytest.approx({"commands": 100.0, "observations": 10.0})
+    assert found.timing_ms["arm_commander.period_error_p99_ms"] == {"median": 16.0, "most": 20.0}
+    assert "arm_commander.command_p50_ms" not in found.timing_ms, "nobody said so"
     assert found.sizes_mib == {"log": 16.0} and found.shm_free_mib == 16.0
     json.dumps(found.to_dict())
 

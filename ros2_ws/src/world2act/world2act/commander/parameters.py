@@ -44,6 +44,14 @@ JOINT_COMMANDER = (
     ),
     Parameter("stale_state", 0.06, "Older joint states count as lost", "s", 0.01, 1.0),
     Parameter("gripper_toggle", 0.1, "Shortest time between opening and closing the gripper", "s", 0.0, 10.0),
+    Parameter(
+        "realtime_priority",
+        50,
+        "SCHED_FIFO priority of the thread that commands, where the system allows it; 0: none",
+        "",
+        0,
+        99,
+    ),
     Parameter("tracking_error", 0.45, "A joint this far from where it was told to be is blocked", "rad", 0.01, 1.0),
     Parameter(
         "peers", ("camera_ingest", "vla_policy", "skill_planner"), "Nodes without whose sign of life the arm holds"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from functools import partial
@@ -24,6 +25,7 @@ from world2act.driver.factory import open_driver
 from world2act.driver.robot_contract import robot_contract_message
 from world2act.health import DEGRADED, FAULT, Condition
 from world2act.parameters import Parameter
+from world2act.realtime import take_priority
 from world2act.runner import run_node
 from world2act_core.chunks import ChunkError
 from world2act_core.commanding.profiled_arm import Step
@@ -55,6 +57,13 @@ class JointCommander(ManagedNode):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("arm_commander", **kwargs)
 
+    def own_process(self) -> None:
+        """Take the real-time priority."""
+        priority = self.values.integer("realtime_priority")
+        problem = take_priority(priority) if priority else ""
+        if problem:
+            self.get_logger().info(problem)
+
     def setup(self) -> None:
         """Read profile and bundle, say what the robot is, and subscribe."""
         self._set_up: ArmSetUp = set_up(self.values, self.lockstep)
@@ -85,12 +94,13 @@ class JointCommander(ManagedNode):
 
     def _subscribe(self) -> None:
         state = self._set_up.profile.state
+        # Before the joints: of two messages that wait, the one that was subscribed to first is looked at first.
+        self.listen(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, topics.latched())
         self.listen(JointState, state.joint_states, self._on_joints, topics.newest(lockstep=False))
         self.listen(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, topics.reliable())
         self.listen(Skill, topics.SKILL, self._on_skill, topics.latched())
         self.listen(Header, topics.HEARTBEAT, self._on_heartbeat, topics.heartbeat())
         self.listen(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
-        self.listen(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, topics.latched())
         if state.e_stop is not None:
             listen_to_emergency_stop(self, state.e_stop, self._on_e_stop)
         # Serialized: only the stamp is wanted, and the pictures behind it are large.
@@ -106,8 +116,10 @@ class JointCommander(ManagedNode):
         self._holds: Holds = self._set_up.holds()
         self._holds.start()
         self._driver.start()
+        gc.collect()
+        gc.freeze()  # what is there now stays; to look through it in the middle of a motion would delay a command
         self._begun = False
-        self._episode_step = 0
+        self._episode_step = self._episode_ns = 0
         self._last_s = time.monotonic()
         self._shown: tuple[SafetyMode, tuple[str, ...]] = (SafetyMode.HOLDING, ())
         self._bad_start = ""
@@ -154,6 +166,7 @@ class JointCommander(ManagedNode):
         """A simulator put the arm somewhere else; a real arm never does, and nobody says so there."""
         if message.step_count < self._episode_step:
             self._begun = False
+            self._episode_ns = stamp_to_ns(message.header.stamp)
         self._episode_step = int(message.step_count)
 
     def _on_heartbeat(self, message: Header) -> None:
@@ -179,7 +192,7 @@ class JointCommander(ManagedNode):
             return
         if reading is None:
             return
-        if not self._begun:
+        if not self._begun and reading.stamp_ns >= self._episode_ns:
             self._begin(reading.position)
         if self._begun:
             self._arm.measure(ns_to_seconds(reading.stamp_ns), reading.position)
@@ -237,6 +250,8 @@ class JointCommander(ManagedNode):
             self._commands.publish(reports.arm_command(step, self._arm.path.commanded_pose, now_ns))
         self.meters.tick("command")
         self.meters.latency("period error", abs(passed_s - period_s))
+        self.meters.latency("safety filter", step.filter_s)
+        self.meters.latency("safety filter, processor time", step.filter_busy_s)
         self.meters.latency("command", time.monotonic() - began_s)
         for event in decision.events:
             self.meters.count(f"limit {event.name}")

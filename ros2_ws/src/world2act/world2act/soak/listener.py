@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
+
 from world2act import topics
 from world2act.health import FAULT
 from world2act.recording.definitions import message_class
 from world2act.soak.counts import Counts
 from world2act.soak.gaps import GapMeter
+from world2act.soak.timing import read_timing
 from world2act.supervision.node_lost import SUPERVISOR
 from world2act_core.robot.find import find_profile
 from world2act_interfaces.msg import EpisodeStatus, NodeHealth, Observation, SafetyStatus
@@ -28,6 +31,8 @@ class Listener:
         self.working = False
         """Whether an instruction is being carried out."""
         self.achieved = False
+        self.timing: dict[str, float] = {}
+        """What arm_commander said last, see `timing.py`."""
         self._counts = counts
         self._moving = False
         self._latched: frozenset[str] = frozenset()
@@ -37,6 +42,7 @@ class Listener:
         self._count(node, Observation, topics.OBSERVATION, PICTURE_QUEUE, self.observations)
         node.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self._on_status, topics.reliable(50))
         node.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable(50))
+        node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, topics.reliable(50))
         node.create_subscription(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, topics.latched())
 
     def _count(self, node: Any, kind: type, topic: str, queue: int, meter: GapMeter) -> None:
@@ -65,6 +71,9 @@ class Listener:
         if fault and fault != self._faults.get(name):
             self._counts.faults[f"{name}: {fault}"] += 1
         self._faults[name] = fault
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self.timing |= read_timing(message)
 
     def _on_episode(self, message: EpisodeStatus) -> None:
         self.achieved = bool(message.success)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from world2act.errors import GraphError
 from world2act.soak.settings import Settings
 from world2act.soak.table import TIME, Series
+from world2act.soak.timing import summarise
 from world2act.soak.verdict import Growth, Leak, judge_growth, judge_leak
 
 COUNTED = ("threads", "fds")
@@ -40,7 +41,7 @@ class ProcessFindings:
 
 @dataclass(frozen=True)
 class Findings:
-    """Of the samples after the warm-up; the gaps are of the whole time.
+    """Of the samples after the warm-up; the gaps are of the whole time. timing_ms: see `timing.py`.
 
     graph: what all of it has; gaps_s: the longest time without commands, observations and any progress; sizes_mib: of
     folders in the end; shm_free_mib: the least that was left of the machine's shared memory.
@@ -50,6 +51,7 @@ class Findings:
     graph: Mapping[str, Leak]
     gaps_s: Mapping[str, float]
     rates_hz: Mapping[str, float]
+    timing_ms: Mapping[str, Mapping[str, float]]
     sizes_mib: Mapping[str, float]
     shm_free_mib: float
     problems: tuple[str, ...]
@@ -68,6 +70,7 @@ class Findings:
             "graph": {name: leak.to_dict() for name, leak in self.graph.items()},
             "longest_gap_s": dict(self.gaps_s),
             "rates_hz": dict(self.rates_hz),
+            "timing_ms": {name: dict(values) for name, values in self.timing_ms.items()},
             "sizes_mib": dict(self.sizes_mib),
             "shm_free_mib": self.shm_free_mib,
             "problems": list(self.problems),
@@ -90,7 +93,8 @@ def analyse(samples: Series, settings: Settings) -> Findings:
     problems += [f"no sample of {name}" for name in names if name not in processes]
     problems += [f"{name} went from {leak.first:g} to {leak.last:g}" for name, leak in graph.items() if leak.failed]
     problems += _gap_problems(gaps, settings)
-    return Findings(processes, graph, gaps, rates, sizes, float(np.nanmin(late[SHM_FREE])), tuple(problems))
+    shm_free_mib = float(np.nanmin(late[SHM_FREE]))
+    return Findings(processes, graph, gaps, rates, summarise(late), sizes, shm_free_mib, tuple(problems))
 
 
 def _gap_problems(gaps_s: Mapping[str, float], settings: Settings) -> list[str]:

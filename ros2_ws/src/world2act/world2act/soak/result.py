@@ -100,6 +100,10 @@ def story(found: Mapping[str, Any]) -> list[str]:
         f"{work['cancelled']} cancelled, {work['e_stops']} e-stops; failed: {_named(work['failed'])}",
         f"{work['holds']} holds under way, {work['clears']} clears; faults: {_named(work['faults'])}",
         *(f"{name}: {rates[name]:.1f} Hz, longest gap {gaps[name]:.3f} s" for name in rates),
+        *(
+            f"{name}: median {values['median']:.2f} ms, at most {values['most']:.2f} ms"
+            for name, values in found["timing_ms"].items()
+        ),
         f"longest time without progress {gaps['progress']:.1f} s",
         *(f"{name}: {leak['first']:g} to {leak['last']:g}" for name, leak in found["graph"].items()),
         ", ".join(f"{name}: {size:.1f} MiB" for name, size in found["sizes_mib"].items()),

@@ -12,6 +12,7 @@ from world2act.soak.counts import Counts
 from world2act.soak.listener import Listener
 from world2act.soak.meters import PROCESS_QUANTITIES, ProcessMeter, Values, read_machine, shared_memory_files
 from world2act.soak.table import SampleWriter
+from world2act.soak.timing import TIMING
 from world2act.supervision.supervisor import Supervisor
 
 SELF = "soak"
@@ -25,7 +26,7 @@ def columns(names: tuple[str, ...], folders: Mapping[str, Path]) -> list[str]:
     found = [f"{name}.{quantity}" for name in (*names, SELF) for quantity in PROCESS_QUANTITIES]
     found += [*GRAPH_QUANTITIES, *(f"{name}.size_mib" for name in folders)]
     found += [f"{topic}.{quantity}" for topic in TOPICS for quantity in ("hz", "gap_s")]
-    return [*found, "work.instructions"]
+    return [*found, *TIMING.values(), "work.instructions"]
 
 
 class Sampler:
@@ -61,6 +62,7 @@ class Sampler:
         meters = (self._listener.commands, self._listener.observations, self._listener.progress)
         for topic, meter in zip(TOPICS, meters):
             values[f"{topic}.hz"], values[f"{topic}.gap_s"] = meter.take(now_s)
+        values |= self._listener.timing
         values["work.instructions"] = float(self._counts.instructions)
         self._table.add(time_s, values)
         return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from world2act_core.commanding.joint_path import JointPath, PathPoint
@@ -12,10 +13,13 @@ from world2act_core.types import ActionChunk, EefPose
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What a period came to. point: what was asked of the filter; None when nothing was."""
+    """What a period came to. point: what was asked of the filter; None when nothing was. filter_s, filter_busy_s: how
+    long the filter took, and how much of it this thread had a processor."""
 
     decision: SafetyDecision
     point: PathPoint | None
+    filter_s: float
+    filter_busy_s: float
 
 
 class ProfiledArm:
@@ -51,10 +55,12 @@ class ProfiledArm:
             point = None
         chunk_age_s = self.path.chunk_age_s(situation.now_s) if expects_chunk else 0.0
         request = self._request(point, observation_age_s, chunk_age_s)
+        began_s, busy_s = time.perf_counter(), time.thread_time()
         decision = self.safety.step(request, situation, period_s)
+        busy_s, filter_s = time.thread_time() - busy_s, time.perf_counter() - began_s
         follows = point is not None and not decision.hold_reason
         self.path.commanded(decision.position, point if follows else None)
-        return Step(decision, point)
+        return Step(decision, point, filter_s, busy_s)
 
     def clear(self, situation: Situation) -> ClearResult:
         """End what is latched in the filter, if its causes are gone."""
