@@ -94,6 +94,35 @@ def test_the_first_position_that_is_near_is_found(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ARMS)
+def test_where_all_is_clear_nothing_is_near(name: str) -> None:
+    arm, plain, limit = arm_of(name), Plain(arm_of(name)), 0.002
+    rng, answers = np.random.default_rng(3), []
+    for way in walks(name, 40, 15, seed=4):
+        for begin in range(0, len(way) - 3, 3):
+            part = way[begin : begin + 4]
+            low, high = part.min(0), part.max(0)
+            answers.append(arm.clear_between(part[0], low, high, limit))
+            if answers[-1]:
+                between = rng.uniform(low, high, (6, len(low)))
+                assert not any(plain.all(position, limit) for position in (*part, low, high, *between))
+    assert any(answers) and not all(answers)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_end_effector_and_elbow_move_no_farther_than_their_levers_say(name: str) -> None:
+    arm, rng, used = arm_of(name), np.random.default_rng(5), 0.0
+    limits = find_profile(name).limits
+    for _ in range(300):
+        before, after = rng.uniform(limits.position_low, limits.position_high, (2, limits.size))
+        after = before + rng.uniform(0, 1) * (after - before)
+        ends = [np.stack([arm.forward(position).position, arm.elbow(position)]) for position in (before, after)]
+        moved, allowed = np.linalg.norm(ends[1] - ends[0], axis=1).max(), arm.levers @ np.abs(after - before)
+        assert moved <= allowed + 1e-9
+        used = max(used, moved / allowed)
+    assert used > 0.2 and arm.levers[-1] < 0.5 * arm.levers[0], "a bound that is never nearly reached says nothing"
+
+
+@pytest.mark.parametrize("name", ARMS)
 def test_no_two_points_come_nearer_than_the_levers_say(name: str) -> None:
     model, rng = arm_of(name).model, np.random.default_rng(2)
     pairs = [(first, second) for first, second, _ in arm_of(name)._clearance._pairs]

@@ -19,7 +19,7 @@ from world2act_core.safety.braking import Braking, MotionState
 from world2act_core.safety.filter import SafetyFilter
 from world2act_core.safety.settings import KeepOut, SafetySettings
 from world2act_core.safety.types import MotionRequest, SafetyDecision, Situation, Vector
-from world2act_core.safety.way import WayToRest, turn_between
+from world2act_core.safety.way import WayToRest, travel_between
 from world2act_core.tabletop import tabletop_contract
 from world2act_core.types import ActionChunk
 
@@ -88,8 +88,10 @@ def test_no_position_on_a_way_is_farther_than_it_says() -> None:
         assert brake is not None
         way = WayToRest(start.position, brake, [1.0] * 3, 0.01)
         anchor = rng.uniform(-2, 2, 3).tolist()
-        farthest = max(turn_between(anchor, position) for position in [way.first, *way.rest])
-        assert farthest <= way.turn_from(anchor) + 1e-6
+        levers = rng.uniform(0.1, 1.0, 3).tolist()
+        for weights, bound in (([1.0] * 3, way.turn_from(anchor)), (levers, way.travel_from(anchor, levers))):
+            farthest = max(travel_between(anchor, position, weights) for position in [way.first, *way.rest])
+            assert farthest <= bound + 1e-6
     assert WayToRest.at(anchor).rest == [] and WayToRest.at(anchor).turn_from(anchor) == 0
 
 

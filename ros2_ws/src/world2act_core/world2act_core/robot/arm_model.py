@@ -44,6 +44,11 @@ class ArmModel(Protocol):
 class BoundedArmModel(ArmModel, Protocol):
     """An arm model that can tell without measuring everything that many positions are clear."""
 
+    @property
+    def levers(self) -> Vector:
+        """[N] m per rad: end effector and elbow move at most by the sum over the joints of lever times |turn|."""
+        ...
+
     def clear_between(self, here: Vector, low: Vector, high: Vector, limit: float) -> bool:
         """Whether `clearance` is surely `limit` or more wherever every joint is between `low` and `high` [N].
 

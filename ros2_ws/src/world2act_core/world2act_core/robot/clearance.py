@@ -16,6 +16,7 @@ _NUDGE_M = 1e-6
 _SMALLEST_LIMIT_M = 1e-3
 _SLOPE_LIMIT_M = 0.05
 _LOOK_M = 1.0
+_REFRESH_BELOW = 0.5
 """How much farther than asked for a pair is measured, so that its answer lasts for a while."""
 
 
@@ -94,11 +95,16 @@ class ClearanceCheck:
     ) -> bool:
         """Whether every pair is surely `limit` or more beyond its margin while the joints [N] are in a range.
 
-        Pairs that could be nearer are measured at `here`, in the range, to which `move` brings the data.
+        Pairs that could be nearer are measured at `here`, in the range, to which `move` brings the data. Where there is
+        none, the one that comes next is, so that not all of them fall due in the same period.
         """
-        doubtful = np.flatnonzero(self._bounds_between(low, high) < limit)
+        bounds = self._bounds_between(low, high)
+        doubtful = np.flatnonzero(bounds < limit)
         if not doubtful.size:
-            return True
+            left = (bounds - limit) / (self._known - limit)
+            doubtful = np.flatnonzero(left <= min(left.min(), _REFRESH_BELOW))[:1]
+            if not doubtful.size:
+                return True
         move(here)
         for pair in doubtful.tolist():
             self._remember(pair, here, self._spare(pair, _LOOK_M))

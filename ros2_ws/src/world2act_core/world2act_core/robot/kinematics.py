@@ -9,6 +9,7 @@ from world2act_core.robot.arm_model import Vector
 from world2act_core.robot.clearance import ClearanceCheck
 from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.robot.model_file import EEF_SITE, build_model, require_model
+from world2act_core.robot.pair_levers import point_levers
 from world2act_core.robot.profile import RobotProfile
 from world2act_core.types import EefPose
 
@@ -31,6 +32,8 @@ class MujocoArm:
         self._base, self._axes_of_base = data.xpos[base], data.xmat[base].reshape(3, 3).T
         self._eef, self._axes_of_eef = data.site_xpos[self._site], data.site_xmat[self._site].reshape(3, 3)
         self._elbow = data.xpos[elbow]
+        eef = int(self.model.site_bodyid[self._site]), self.model.site_pos[self._site]
+        self._levers = point_levers(self.model, [eef, (elbow, np.zeros(3))])
         self._clearance = ClearanceCheck(self.model, data, spec, profile.collision)
         self._jacobian = np.zeros((6, self.model.nv))
         self._quaternion = np.zeros(4)
@@ -46,6 +49,11 @@ class MujocoArm:
     def limits(self) -> JointLimits:
         """The profile's joint limits."""
         return self._limits
+
+    @property
+    def levers(self) -> Vector:
+        """See `BoundedArmModel`."""
+        return self._levers
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

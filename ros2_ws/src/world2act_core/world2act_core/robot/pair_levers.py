@@ -29,10 +29,25 @@ def pair_levers(model: mujoco.MjModel, pairs: list[tuple[int, int]]) -> Vector:
     return levers
 
 
+def point_levers(model: mujoco.MjModel, points: list[tuple[int, Vector]]) -> Vector:
+    """[N] m per rad (or per m): no point moves farther than the sum over n of lever[n] * |turn n|.
+
+    points: body and place on it [3] m. Where nothing is promised, the lever is UNBOUNDED_M.
+    """
+    return np.array(
+        [max(_distance(model, joint, body, _length(at)) for body, at in points) for joint in range(model.njnt)]
+    )
+
+
 def _reach(model: mujoco.MjModel, joint: int, geom: int) -> float:
     """Largest distance [m] of a point of the geometry from the joint's axis; 0 when it does not hang on the joint."""
-    carrier, body = int(model.jnt_bodyid[joint]), int(model.geom_bodyid[geom])
     length = _length(model.geom_pos[geom]) + float(model.geom_rbound[geom])
+    return _distance(model, joint, int(model.geom_bodyid[geom]), length)
+
+
+def _distance(model: mujoco.MjModel, joint: int, body: int, length: float) -> float:
+    """The same for a point at most `length` [m] from the origin of a body."""
+    carrier = int(model.jnt_bodyid[joint])
     stretches = False
     while body not in (carrier, 0):
         length += _length(model.body_pos[body])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from world2act_core.robot.arm_model import ArmModel
+from world2act_core.robot.arm_model import ArmModel, BoundedArmModel
 from world2act_core.safety import checks
 from world2act_core.safety.settings import Point, SafetyBox, SafetySettings
 from world2act_core.safety.types import Joints
-from world2act_core.safety.way import WayToRest, turn_between
+from world2act_core.safety.way import WayToRest, travel_between
 
 Finding = tuple[str, str]
 """Name of a check, and what was wrong, where and what to do."""
@@ -43,7 +44,9 @@ class Regions:
     def __init__(self, model: ArmModel, settings: SafetySettings) -> None:
         self._model = model
         self._margin = settings.geometry_margin_m
-        self._reach_m = settings.reach_m
+        # Two bounds of how far a point moves per turn; both hold.
+        longest = model.levers.tolist() if isinstance(model, BoundedArmModel) else [math.inf] * len(model.joint_names)
+        self._levers = [min(lever, settings.reach_m) for lever in longest]
         self._regions = _regions(settings)
         self._needs_elbow = any(region.of == _ELBOW for region in self._regions)
         self._rooms = self._next_rooms = [0.0] * len(self._regions)
@@ -61,11 +64,10 @@ class Regions:
             return None
         self._next_rooms, finding = self._look(way.first)
         known_at, room = way.first, min(self._next_rooms)
-        # No point of the arm moves farther than its reach times what the joints turn.
-        if finding is not None or room >= self._reach_m * way.turn_from(known_at):
+        if finding is not None or room >= way.travel_from(known_at, self._levers):
             return finding
         for position in way.rest:
-            if room < self._reach_m * turn_between(position, known_at):
+            if room < travel_between(position, known_at, self._levers):
                 rooms, finding = self._look(position)
                 if finding is not None:
                     return finding

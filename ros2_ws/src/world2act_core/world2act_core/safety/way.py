@@ -45,6 +45,11 @@ class WayToRest:
         """No position on the way is farther from `position` [N] than this: sum over the joints [rad]."""
         return sum(max(here - low, high - here) for here, low, high in zip(position, self._low, self._high))
 
+    def travel_from(self, position: Joints, levers: Joints) -> float:
+        """The same [m] with what each joint can move per turn: levers [N] m per rad."""
+        ends = zip(levers, position, self._low, self._high)
+        return sum(lever * max(here - low, high - here) for lever, here, low, high in ends)
+
     @cached_property
     def rest(self) -> list[Joints]:
         """Positions [N] after the first, so near to each other that nothing thinner than the margin is missed."""
@@ -54,6 +59,6 @@ class WayToRest:
         return self._brake.sample(min(_MOST_SAMPLES, 1 + math.floor(travel_m / self._spacing_m)))
 
 
-def turn_between(first: Joints, second: Joints) -> float:
-    """Sum over the joints of how far two positions [N] are apart [rad]."""
-    return sum(abs(a - b) for a, b in zip(first, second))
+def travel_between(first: Joints, second: Joints, levers: Joints) -> float:
+    """How far [m] joints can move anything from one position [N] to another; levers: [N] m per rad."""
+    return sum(lever * abs(a - b) for a, b, lever in zip(first, second, levers))
