@@ -83,6 +83,7 @@ def policy_identity(bundle: Bundle, config: EvaluateConfig) -> str:
     manifest = bundle.manifest
     residual = manifest.residual
     rollout = {name: value for name, value in asdict(config.rollout).items() if name != "monitor"}
+    rollout["residual"] = "on" if manifest.residual_is_on(config.rollout.residual) else "off"
     if rollout["residual"] == "on":
         del rollout["residual"]
     parts: dict[str, Any] = {
@@ -153,7 +154,7 @@ def _start_worker(config: EvaluateConfig) -> None:
     world = TabletopWorld(WorldConfig(robot=config.robot))
     bundle = load_bundle(config.bundle, world.contract, "the simulated world")
     policy = BundlePolicy(bundle)
-    policy.residual_on = config.rollout.residual == "on"
+    policy.residual_on = bundle.manifest.residual_is_on(config.rollout.residual)
     _worker.update(config=config, world=world, policy=policy, codes=bundle.code_book(config.imagined_codes))
 
 

@@ -15,6 +15,7 @@ from world2act_core.chunks import ChunkSampler
 from world2act_core.grammar import GrammarPlanner
 from world2act_core.imagined import CodeBook, start_name
 from world2act_core.limits import ActionLimits, WorkspaceBox
+from world2act_core.manifest import ResidualChoice
 from world2act_core.monitor import SkillMonitor, chunk_score, monitor_mode
 from world2act_core.monitor_config import MonitorConfig
 from world2act_core.plan import PlanError
@@ -44,8 +45,9 @@ class RolloutConfig:
     blend_seconds: float = 0.0
     wording: Literal["heldout", "train"] = "heldout"
     """Which instruction templates are drawn from."""
-    residual: Literal["on", "off"] = "on"
-    """Whether a bundle's residual head corrects the policy; bundles without one are not affected."""
+    residual: ResidualChoice = "auto"
+    """Whether a bundle's residual head corrects the policy, auto: as the bundle says; bundles without one are not
+    affected."""
     prompts: Literal["paraphrase", "planner"] = "paraphrase"
     """What the policy reads. "paraphrase": each skill in the drawn wording, word for word, the skills' order given.
     "planner": the grammar planner splits the instruction and writes canonical prompts, as the ROS graph does."""

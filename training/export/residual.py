@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 
@@ -48,6 +48,8 @@ class ResidualExportConfig:
     """Also join policy and residual in one graph, which is faster than running two."""
     imagined_codes: Path | None = None
     """A file of `training imagined-codes` to put into the bundle, for the alignment score."""
+    start: Literal["on", "off"] = "on"
+    """Whether it corrects the policy as soon as a robot loads the bundle, or only when somebody switches it on."""
     any_base: bool = False
     """Take a policy that the residual was not trained on."""
     cache: Path = Path("data/tabletop/cache-96")
@@ -148,6 +150,7 @@ def _write_files(config: ResidualExportConfig, trained: TrainedResidual, base: B
         steps=head.steps,
         code=head.coder.size,
         action_adapter=module_hash(head.coder.adapter),
+        on_at_start=config.start == "on",
     )
     if config.imagined_codes is not None:
         _copy_codes(config.imagined_codes, folder / IMAGINED_CODES, described)

@@ -197,6 +197,17 @@ def test_results_of_policy_and_residual_are_told_apart(base: Path, corrected: Pa
     assert len(found) == 4
 
 
+def test_a_residual_that_waits_to_be_switched_on(corrected: Path, export: Export) -> None:
+    waiting, auto = load_bundle(export({"start": "off"})), EvaluateConfig()
+    assert waiting.manifest.residual is not None and not BundlePolicy(waiting).residual_on
+    assert "on_at_start: false" in (waiting.path / "manifest.yaml").read_text()
+    assert "on_at_start" not in (corrected / "manifest.yaml").read_text(), "older readers know it"
+    assert BundlePolicy(load_bundle(corrected)).residual_on
+    on, off = (replace(auto, rollout=replace(auto.rollout, residual=choice)) for choice in ("on", "off"))
+    assert policy_identity(waiting, auto) == policy_identity(waiting, off) != policy_identity(waiting, on)
+    assert policy_identity(load_bundle(corrected), auto) == policy_identity(load_bundle(corrected), on)
+
+
 def test_an_evaluation_records_score_and_size(export: Export, tmp_path: Path) -> None:
     adapters_run(tmp_path / "adapters")
     imagined_run(tmp_path / "imagined", 1, shard_size=1, starts=StartsConfig(kinds=("pick",), first_seed=0))

@@ -10,15 +10,32 @@ import pytest
 from world2act.cli.options import check_codes
 from world2act.cli.set import parse
 from world2act.errors import GraphError
-from world2act.graph import GraphOptions, build_graph
+from world2act.graph import DEFAULT_BUNDLE, GraphOptions, build_graph
 from world2act_core.imagined import CodeBook, ImaginedStart, write_code_book
+from world2act_core.manifest import ResidualChoice, ResidualFiles, read_manifest, save_manifest
 
 
-def test_the_residual_is_on_unless_somebody_says_otherwise() -> None:
-    plain = build_graph("real", GraphOptions()).node("vla_policy").parameters
-    assert plain["residual"] is True and plain["imagined_codes"] == ""
-    chosen = build_graph("sim", GraphOptions(residual="off", imagined_codes="codes")).node("vla_policy").parameters
-    assert chosen["residual"] is False and chosen["imagined_codes"] == "codes"
+def started(residual: ResidualChoice, bundle: str) -> object:
+    """The parameter that vla_policy starts with."""
+    return build_graph("sim", GraphOptions(residual=residual, bundle=bundle)).node("vla_policy").parameters["residual"]
+
+
+def test_the_residual_starts_as_the_bundle_says_unless_somebody_says_otherwise(tmp_path: Path) -> None:
+    plain = read_manifest(DEFAULT_BUNDLE)
+    files = {**plain.files, "residual.onnx": "a" * 64, "residual-contract.yaml": "b" * 64}
+    for on_at_start in (True, False):
+        residual = ResidualFiles(steps=4, code=8, action_adapter="c" * 64, on_at_start=on_at_start)
+        save_manifest(tmp_path, plain.model_copy(update={"residual": residual, "files": files}))
+        assert started("auto", str(tmp_path)) is on_at_start
+        assert started("on", str(tmp_path)) is True and started("off", str(tmp_path)) is False
+    assert started("auto", DEFAULT_BUNDLE) is True, "it has none"
+    assert started("auto", str(tmp_path / "nothing")) is True, "vla_policy will say that there is no bundle"
+
+
+def test_codes_reach_the_policy() -> None:
+    assert build_graph("real", GraphOptions()).node("vla_policy").parameters["imagined_codes"] == ""
+    chosen = build_graph("sim", GraphOptions(imagined_codes="codes")).node("vla_policy").parameters
+    assert chosen["imagined_codes"] == "codes"
 
 
 def test_a_file_that_holds_no_codes_is_refused_at_once(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Literal
 from world2act.cameras.profile_parameters import camera_parameters
 from world2act.security.enclave import enclave_environment
 from world2act_core.contract import Contract, ContractError
+from world2act_core.manifest import BundleError, ResidualChoice, read_manifest
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.profile import RobotProfile
 
@@ -80,8 +81,8 @@ class GraphOptions:
     targets (lockstep always does). speed: share of the arm's speed, (0, 1]; reduced: "first", "always" or "never".
     provider: "auto", "cpu", "cuda" or "tensorrt". threads: of the engine.
     planner: "grammar", or "llm" with the llm_* parameters of skill_planner. monitor: "auto", "off", "warn" or "retry".
-    residual: "on" or "off" at the start; imagined_codes: file that the alignment score compares with, "" for the
-    bundle's own. record: folder that the recorder writes episodes to; "": no recorder.
+    residual: "on" or "off" at the start, "auto": as the bundle says; imagined_codes: file that the alignment score
+    compares with, "" for the bundle's own. record: folder that the recorder writes episodes to; "": no recorder.
     """
 
     bundle: str = DEFAULT_BUNDLE
@@ -101,7 +102,7 @@ class GraphOptions:
     llm_api_key_variable: str = "OPENAI_API_KEY"
     llm_timeout: float = 20.0
     llm_cache: str = ""
-    residual: str = "on"
+    residual: ResidualChoice = "auto"
     imagined_codes: str = ""
     monitor: str = "auto"
     record: str = ""
@@ -143,9 +144,16 @@ def _planner_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
 def _policy_parameters(options: GraphOptions) -> dict[str, ParameterValue]:
     """How vla_policy runs the bundle."""
     return {
-        "provider": options.provider, "threads": options.threads, "residual": options.residual == "on",
+        "provider": options.provider, "threads": options.threads, "residual": _residual_is_on(options),
         "imagined_codes": options.imagined_codes,
     }  # fmt: skip
+
+
+def _residual_is_on(options: GraphOptions) -> bool:
+    try:
+        return read_manifest(options.bundle).residual_is_on(options.residual)
+    except BundleError:
+        return options.residual != "off"  # vla_policy says what is wrong with the bundle
 
 
 def recorder_spec(options: GraphOptions) -> NodeSpec:

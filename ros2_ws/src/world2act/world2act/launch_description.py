@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast, get_args
 
 from world2act.arm_choice import chosen_arm
 from world2act.graph import (
@@ -17,6 +17,7 @@ from world2act.graph import (
     graph_environment,
     recorder_spec,
 )
+from world2act_core.manifest import ResidualChoice
 
 Arguments = Mapping[str, tuple[str, str]]
 ARGUMENTS = {
@@ -29,7 +30,10 @@ ARGUMENTS = {
         "When the hand keeps to the profile's reduced speed: first (run with a bundle), always, never",
     ),
     "provider": ("cpu", "Engine: auto, cpu, cuda or tensorrt"),
-    "residual": ("on", "Whether the bundle's residual corrects the policy at the start: on or off"),
+    "residual": (
+        "auto",
+        "Whether the bundle's residual corrects the policy at the start: on, off or auto (the bundle's)",
+    ),
     "imagined_codes": ("", "File of imagined codes for the alignment score; empty: the bundle's own"),
     "planner": ("grammar", "What turns an instruction into skills: grammar or llm"),
     "llm_base_url": (DEFAULT_LLM_BASE_URL, "Address of an OpenAI-compatible server, up to /v1 (planner llm)"),
@@ -93,7 +97,7 @@ def _graph_actions(kind: GraphKind, chosen: dict[str, str]) -> list[Any]:
         speed=float(chosen["speed"]),
         reduced=chosen["reduced"],
         provider=chosen["provider"],
-        residual=chosen["residual"].lower(),
+        residual=_residual(chosen["residual"].lower()),
         imagined_codes=chosen["imagined_codes"],
         planner=chosen["planner"],
         llm_base_url=chosen["llm_base_url"],
@@ -117,6 +121,13 @@ def _replay_actions(chosen: dict[str, str]) -> list[Any]:
 
     command = [sys.executable, "-m", "world2act.cli.main", "replay", chosen["file"], "--bundle", chosen["bundle"]]
     return [ExecuteProcess(cmd=command + (["--json", chosen["json"]] if chosen["json"] else []), output="both")]
+
+
+def _residual(text: str) -> ResidualChoice:
+    for choice in get_args(ResidualChoice):
+        if text == choice:
+            return cast(ResidualChoice, choice)
+    raise ValueError(f"residual:={text} is not known: say on, off or auto")
 
 
 def _flag(text: str) -> bool:

@@ -68,6 +68,18 @@ def test_the_same_picture_with_the_hand_elsewhere_is_frozen() -> None:
     assert camera.fault == ""
 
 
+def test_a_camera_that_was_restarted_is_judged_anew() -> None:
+    """The arm holds because of the fault, so nothing moves, and without noise nothing changes."""
+    camera = Camera()
+    camera.send(camera.scene.copy())
+    camera.hand = np.array([[0.1, 0.0, 0.0]])
+    for _ in range(10):
+        camera.send(camera.scene.copy())
+    assert camera.fault == "CAMERA_FROZEN"
+    camera.now += 2000 * MS
+    assert [camera.send(camera.scene.copy()) for _ in range(6)] == [False] * 4 + [True] * 2 and camera.fault == ""
+
+
 def test_frozen_needs_known_hands_and_can_be_switched_off() -> None:
     blind, off = Camera(), Camera(frozen_motion_m=float("inf"))
     blind.hand = NOWHERE

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from world2act_core.contract import describe_validation_error
 from world2act_core.files import atomic_write_text, sha256_file
 
+ResidualChoice = Literal["auto", "on", "off"]
+"""Whether a residual corrects its policy at first; auto: as the bundle's manifest says."""
 MANIFEST_NAME = "manifest.yaml"
 CONTRACT_NAME = "contract.yaml"
 
@@ -56,7 +58,7 @@ class ResidualFiles(_Model):
     graph: corrects the chunk of any policy; fused_graph: policy and residual as one graph, made for the policy graph
     with checksum `base`; contract: what the residual was trained on; imagined_codes: see world2act_core.imagined.
     steps: M, actions of a chunk that are corrected, coded and executed; code: C, entries of a code; action_adapter:
-    SHA-256 of the weights that code.
+    SHA-256 of the weights that code; on_at_start: whether it corrects the policy unless somebody says otherwise.
     """
 
     graph: InnerPath = "residual.onnx"
@@ -67,6 +69,7 @@ class ResidualFiles(_Model):
     steps: int = Field(gt=0)
     code: int = Field(gt=0)
     action_adapter: Sha256
+    on_at_start: bool = True
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -88,6 +91,12 @@ class Manifest(_Model):
     residual: ResidualFiles | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, dict[str, SplitMetric]] = Field(default_factory=dict)
+
+    def residual_is_on(self, choice: ResidualChoice) -> bool:
+        """Whether the residual corrects the policy at first; True too for a bundle that has none."""
+        if choice == "auto":
+            return self.residual is None or self.residual.on_at_start
+        return choice == "on"
 
     @model_validator(mode="after")
     def _names_what_is_needed(self) -> Self:
@@ -121,8 +130,12 @@ def read_manifest(folder: str | Path) -> Manifest:
 
 def save_manifest(folder: str | Path, manifest: Manifest) -> None:
     """Write `manifest` into the bundle's folder, whole or not at all (used too to add measured metrics)."""
-    # A bundle without a residual keeps the layout that readers who know no residual accept.
-    fields = manifest.model_dump(mode="json", exclude=None if manifest.residual else {"residual"})
+    fields = manifest.model_dump(mode="json")
+    # What is as it always was keeps the layout that older readers accept.
+    if manifest.residual is None:
+        del fields["residual"]
+    elif manifest.residual.on_at_start:
+        del fields["residual"]["on_at_start"]
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=120)
     atomic_write_text(Path(folder) / MANIFEST_NAME, text)
 

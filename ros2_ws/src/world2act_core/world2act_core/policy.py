@@ -21,7 +21,8 @@ class BundlePolicy:
     outputs actions [1, T, A] in robot units and done [1].
 
     residual_on: whether the bundle's residual corrects what is executed, looked at by every inference; off, the actions
-    are those of the policy alone, bit for bit. It has no effect on a bundle without a residual.
+    are those of the policy alone, bit for bit. At first it is what the manifest says. It has no effect on a bundle
+    without a residual.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class BundlePolicy:
         """
         self.bundle = bundle
         self.contract = bundle.contract
-        self.residual_on = True
+        self.residual_on = bundle.manifest.residual_is_on("auto")
         self._fused = _is_fused(bundle, form)
         self._engine = bundle.engine(provider, threads, batch=1, fused=self._fused)
         self._corrector = None if self._fused else Corrector.of_bundle(bundle, provider, threads)

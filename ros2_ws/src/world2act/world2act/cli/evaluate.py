@@ -14,6 +14,7 @@ from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, GraphOptions, build_graph
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor
+from world2act_core.manifest import ResidualChoice
 
 Kind = Literal["pick", "place", "stack", "composite"]
 
@@ -36,8 +37,8 @@ class Evaluate:
     """Run this many episodes of each kind a second time and compare every picture and command bit for bit."""
     compare: Path | None = None
     """episodes.jsonl of `python -m training evaluate --rollout.prompts planner`: adds a paired test per kind."""
-    residual: Literal["on", "off"] = "on"
-    """Whether the bundle's residual corrects the policy."""
+    residual: ResidualChoice = "auto"
+    """Whether the bundle's residual corrects the policy; auto: as the bundle says."""
     imagined_codes: Path | None = None
     """What a world model imagined from the same initial states, for the alignment score (default: the bundle's own)."""
     monitor: Literal["auto", "off", "warn", "retry"] = "auto"

@@ -20,6 +20,7 @@ from world2act.supervision.back_off import RestartLimits
 from world2act.supervision.graph_watch import HANG_S, GraphWatch, OnDeath
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, domain_id, run_folder
+from world2act_core.manifest import ResidualChoice
 from world2act_interfaces.msg import NodeHealth
 
 
@@ -57,8 +58,9 @@ class Up:
     """Seed of the first episode."""
     profile: Path | None = None
     """Folder that gets every measured latency when the graph ends."""
-    residual: Literal["on", "off"] = "on"
-    """Whether the bundle's residual corrects the policy at first; `world2act set` switches it while it runs."""
+    residual: ResidualChoice = "auto"
+    """Whether the bundle's residual corrects the policy at first; auto: as the bundle says. `world2act set` switches it
+    while it runs."""
     imagined_codes: Path | None = None
     """What a world model imagined, for the alignment score (default: the bundle's own)."""
     planner: Literal["grammar", "llm"] = "grammar"

@@ -47,6 +47,8 @@ STATE_HISTORY = 512
 """Messages kept of each state stream in real time: half a second of an arm that reports at 1 kHz."""
 ALMOST = 0.8
 """Once one input is silent, those that have been quiet for this share of the time-out are named too."""
+SKEWED_PERIODS = 5
+"""Inputs that all arrive, and no observation for as many of its periods: their stamps do not agree."""
 LOOK_AFTER = 0.2
 """Silence is looked for at this share of the time-out: it is noticed that much later than it could be, at worst."""
 
@@ -92,6 +94,7 @@ class CameraIngest(ManagedNode):
         self.state_names = value_names(contract.state)
         self.inputs = (*self.cameras, topics.JOINT_STATES, topics.EEF_POSE)
         self._timeout_s = self.values.number("lockstep_timeout" if self.lockstep else "input_timeout")
+        self._skewed_after_s = max(self._timeout_s, SKEWED_PERIODS / contract.observation_hz)
         self._min_interval_ns = 0 if self.lockstep else seconds_to_ns(0.75 / contract.observation_hz)
         self._observations = self.publisher(Observation, topics.OBSERVATION, topics.reliable())
         self._connect_cameras(contract)
@@ -195,7 +198,7 @@ class CameraIngest(ManagedNode):
             self.set_condition(condition)
             return
         self.clear_condition(SILENT, *FAULTS)
-        if min(self.meters.age_s("observation"), time.monotonic() - self._faulty_s) > self._timeout_s:
+        if min(self.meters.age_s("observation"), time.monotonic() - self._faulty_s) > self._skewed_after_s:
             text = "all inputs arrive, but their stamps never agree: check that they use one clock, or raise max_skew"
             self.set_condition(Condition(DEGRADED, SKEWED, text))
 

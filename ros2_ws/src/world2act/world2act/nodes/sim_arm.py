@@ -39,6 +39,8 @@ from world2act_sim.world import CAMERAS, WorldConfig
 COMMAND_INVALID = "COMMAND_INVALID"
 WRONG_START = "COMMAND_STARTS_ELSEWHERE"
 STOPPED = "EMERGENCY_STOP"
+SETTLING_S = 0.2
+"""After a reset, commands for the arm of before are on their way for so long, and are ignored without a word."""
 LONGEST_STEP_S = 0.1
 """When this process was kept waiting for longer, the arm's time stands still for the rest."""
 
@@ -135,7 +137,7 @@ class SimArm(ManagedNode):
         with self._lock:
             self.episode = Episode(self.world, request)
             self.parts.restart()
-        self._advanced_s = time.monotonic()
+        self._advanced_s = self._begun_s = time.monotonic()
         stamp_ns = time.time_ns()
         # At once: who hears of joints that have leapt before it hears why takes it for a fault of the arm.
         self._status.publish(status_message(self.episode, stamp_ns))
@@ -152,7 +154,7 @@ class SimArm(ManagedNode):
             return
         if taken:
             self.clear_condition(COMMAND_INVALID, WRONG_START)
-        else:
+        elif time.monotonic() - self._begun_s > SETTLING_S:
             text = "ignored commands that do not begin where the arm is: start at the measured position"
             self.set_condition(Condition(DEGRADED, WRONG_START, text))
 

@@ -11,6 +11,7 @@ from world2act_core.types import ImageArray
 
 JUMP_NS = 500_000_000
 AHEAD_NS = 200_000_000
+NEW_STREAM_NS = 1_000_000_000
 NS = 1_000_000_000
 
 
@@ -42,7 +43,8 @@ class CameraHealth:
     Frozen: a picture that is the same pixel for pixel although the hand is somewhere else than when these pixels were
     first seen. A resting arm before a resting scene may look the same for ever: in simulation, where there is no noise,
     and through video codecs, which throw the noise away. A hand that moved is seen by the camera at the hand, because
-    everything moves past it, and by one that looks at the scene, because the arm does.
+    everything moves past it, and by one that looks at the scene, because the arm does. After a silence of NEW_STREAM_NS
+    the camera has been restarted, as was asked for, and its first picture may be the last one of before: the arm rests.
     """
 
     def __init__(self, limits: HealthLimits) -> None:
@@ -52,6 +54,7 @@ class CameraHealth:
         self._stamp_ns: int | None = None
         self._jumped = False
         self._content: _Content | None = None
+        self._came_ns = 0
 
     @property
     def fault(self) -> Finding | None:
@@ -64,6 +67,9 @@ class CameraHealth:
         hand: where the end effector was when the picture was taken, [n, 3] (m): several positions when the time is not
         known exactly, none when they are not known.
         """
+        if now_ns - self._came_ns > NEW_STREAM_NS:
+            self._content = None
+        self._came_ns = now_ns
         jumped_ns = 0 if self._stamp_ns is None else self._stamp_ns - stamp_ns
         finding = self._clock_finding(stamp_ns, now_ns) or self._picture_finding(image, stamp_ns, hand)
         self._latch.update(finding, at_once=jumped_ns > JUMP_NS)
