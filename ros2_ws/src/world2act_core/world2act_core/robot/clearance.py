@@ -16,7 +16,8 @@ _NUDGE_M = 1e-6
 _SMALLEST_LIMIT_M = 1e-3
 _SLOPE_LIMIT_M = 0.05
 _LOOK_M = 1.0
-_REFRESH_BELOW = 0.5
+_REFRESH_BELOW = 0.4
+"""A pair of which less than this share is left of what was known to be free is measured before it is needed."""
 """How much farther than asked for a pair is measured, so that its answer lasts for a while."""
 
 
@@ -102,9 +103,11 @@ class ClearanceCheck:
         doubtful = np.flatnonzero(bounds < limit)
         if not doubtful.size:
             left = (bounds - limit) / (self._known - limit)
-            doubtful = np.flatnonzero(left <= min(left.min(), _REFRESH_BELOW))[:1]
-            if not doubtful.size:
-                return True
+            next_one = int(left.argmin())
+            if left[next_one] < _REFRESH_BELOW:
+                move(here)
+                self._remember(next_one, here, self._spare(next_one, _LOOK_M))
+            return True
         move(here)
         for pair in doubtful.tolist():
             self._remember(pair, here, self._spare(pair, _LOOK_M))

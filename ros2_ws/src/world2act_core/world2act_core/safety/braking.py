@@ -53,9 +53,15 @@ class BrakingPath:
 
         Worked out here: the library's own `position_extrema` count 0 among the positions of such a path.
         """
-        turns = map(_turning_point, *self.start, self._jerk)
-        reached = [(first, last, turn) for first, last, turn in zip(self.start.position, self.end, turns)]
-        return [min(joint) for joint in reached], [max(joint) for joint in reached]
+        lowest, highest = [], []
+        for position, velocity, acceleration, end, jerk in zip(*self.start, self.end, self._jerk):
+            low, high = (position, end) if position < end else (end, position)
+            if velocity * acceleration < 0:  # only a joint that brakes already can turn round
+                turn = _turning_point(position, velocity, acceleration, jerk)
+                low, high = min(low, turn), max(high, turn)
+            lowest.append(low)
+            highest.append(high)
+        return lowest, highest
 
     def sample(self, count: int) -> list[Joints]:
         """`count` >= 1 positions [N], evenly spaced in time, the last one at rest; the start is left out."""
