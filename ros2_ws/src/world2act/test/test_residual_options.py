@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from world2act.cli.options import check_codes
+from world2act.cli.options import check_bundle, check_codes
 from world2act.cli.set import parse
 from world2act.errors import GraphError
 from world2act.graph import DEFAULT_BUNDLE, GraphOptions, build_graph
@@ -30,6 +30,15 @@ def test_the_residual_starts_as_the_bundle_says_unless_somebody_says_otherwise(t
         assert started("on", str(tmp_path)) is True and started("off", str(tmp_path)) is False
     assert started("auto", DEFAULT_BUNDLE) is True, "it has none"
     assert started("auto", str(tmp_path / "nothing")) is True, "vla_policy will say that there is no bundle"
+
+
+def test_a_manifest_that_says_nonsense_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    text = (Path(DEFAULT_BUNDLE) / "manifest.yaml").read_text()
+    assert check_bundle(Path(DEFAULT_BUNDLE)) == str(Path(DEFAULT_BUNDLE).absolute())
+    for damaged, said in ((text.replace("licence:", "license:"), "licence"), (text[:40] + "{", "cannot read")):
+        (tmp_path / "manifest.yaml").write_text(damaged)
+        with pytest.raises(GraphError, match=f"--bundle.*manifest.yaml.*{said}|--bundle.*{said}.*manifest.yaml"):
+            check_bundle(tmp_path)
 
 
 def test_codes_reach_the_policy() -> None:

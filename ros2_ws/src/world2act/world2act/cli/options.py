@@ -9,6 +9,7 @@ from world2act.errors import GraphError
 from world2act.graph import MAX_DOMAIN_ID, GraphOptions
 from world2act_core.imagined import ImaginedCodesError, read_code_book
 from world2act_core.llm import LlmEndpoint, LlmError, require_openai
+from world2act_core.manifest import BundleError, read_manifest
 
 LAST_DOMAIN_ID = 232
 """The last one with ports; from MAX_DOMAIN_ID on they may be taken, which is up to whoever has set the variable."""
@@ -27,12 +28,19 @@ def check_domain(domain: int | None) -> int | None:
 
 
 def check_bundle(bundle: Path) -> str:
-    """The bundle's absolute path, if it is a folder with a manifest. Raises GraphError."""
+    """The bundle's absolute path, if it is a folder with a manifest that can be read. Raises GraphError.
+
+    Whether the files are those of the manifest, vla_policy looks when it loads them.
+    """
     if not (bundle / "manifest.yaml").is_file():
         raise GraphError(
             f"there is no bundle in {bundle.absolute()} (no manifest.yaml): give --bundle the folder of one. "
             f"Start from the repository's root for models/tabletop-nano"
         )
+    try:
+        read_manifest(bundle)
+    except BundleError as error:
+        raise GraphError(f"--bundle: {error}") from error
     return str(bundle.absolute())
 
 
