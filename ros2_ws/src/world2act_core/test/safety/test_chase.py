@@ -59,9 +59,10 @@ def test_a_moving_reference_is_caught_and_then_followed(jerk: float) -> None:
 
 def test_a_pace_takes_the_same_share_of_every_joint() -> None:
     rows = ([1.0, 0.0], [0.0, 0.5], [0.0, 0.0])
-    assert Pace([2.0, 2.0], None, 0.0).share([1.0, -4.0]) == pytest.approx(0.5)
-    assert Pace([2.0, 2.0], None, 0.0).share([1.0, -2.0]) == 1.0
-    assert Pace([2.0, 2.0], None, 0.0).eef_speed([1.0, -4.0]) == 0.0
+    assert Pace([2.0, 2.0], None, 0.0).look([1.0, -4.0]) == (pytest.approx(0.5), 0.0)
+    assert Pace([2.0, 2.0], None, 0.0).look([1.0, -2.0]) == (1.0, 0.0)
+    assert Pace([2.0, 2.0], None, 0.0).look([8.0, -4.0]) == (pytest.approx(0.25), 0.0)
     slow = Pace([2.0, 2.0], rows, 0.5)
-    assert slow.share([0.9, 0.0]) == pytest.approx(0.5)  # nine tenths of the cap are aimed for
-    assert slow.eef_speed([4.0, 0.0]) == pytest.approx(2.0)  # what the joints' limits leave
+    assert slow.look([0.9, 0.0]) == (pytest.approx(0.5), pytest.approx(0.9))  # nine tenths of the cap are aimed for
+    assert slow.look([4.0, 0.0]) == (pytest.approx(0.1125), pytest.approx(2.0))  # what the joints' limits leave
+    assert slow.look([0.4, 0.0]) == (1.0, pytest.approx(0.4))

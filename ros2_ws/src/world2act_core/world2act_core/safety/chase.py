@@ -62,7 +62,7 @@ class Chase:
         wanted = [speed + rate * error for speed, error in zip(own, errors)]
         if away is not None:
             wanted = _past(wanted, away)
-        share = pace.share(wanted)
+        share, eef_speed = pace.look(wanted)
         possible = wanted if share == 1.0 else [_SHARE * share * speed for speed in wanted]
         acceleration = self._towards(state.velocity, possible, period_s)
         if share == 1.0:
@@ -70,7 +70,7 @@ class Chase:
             rate *= 0.5 if braking else 1.0
             changes = zip(acceleration, self._own_acceleration(reference), own, state.velocity)
             acceleration = [towards + itself + rate * (v - now) for towards, itself, v, now in changes]
-        return *self._moved(state, acceleration, period_s), pace.eef_speed(wanted)
+        return *self._moved(state, acceleration, period_s), eef_speed
 
     def _approach_rate(self, errors: Joints) -> tuple[float, bool]:
         """Velocity per error, the same for every joint, and whether it is braking that bounds it."""

@@ -74,10 +74,11 @@ class JointMotion:
 
         Also returns how fast [m/s] the end effector would be without its cap.
         """
-        if pace.share(reference.velocity) == 1.0:
+        share, asked = pace.look(reference.velocity)
+        if share == 1.0:
             following = self._tracker.step(self.state, reference, period_s, pace.velocity)
             if following is not None:
-                return self._with_a_way_to_stop(following, period_s), pace.eef_speed(reference.velocity)
+                return self._with_a_way_to_stop(following, period_s), asked
         else:
             self._tracker.lose()
         wanted, good, speed = self._chase.step(self.state, reference, period_s, pace)

@@ -50,19 +50,18 @@ class Pace(NamedTuple):
     rows: Rows | None
     cap: float
 
-    def share(self, velocity: Joints) -> float:
-        """The largest share, at most 1, of joint velocities [N] that joints and end effector may have.
+    def look(self, velocity: Joints) -> tuple[float, float]:
+        """The largest share, at most 1, of joint velocities [N] that joints and end effector may have; and what the end
+        effector would do [m/s] if there were limits of the joints alone, 0 without rows.
 
         One share for every joint keeps the arm on its way, only slower.
         """
-        share = min(1.0, *(most / max(abs(rate), 1e-12) for most, rate in zip(self.velocity, velocity)))
+        share = 1.0
+        for most, rate in zip(self.velocity, velocity):
+            if abs(rate) * share > most:
+                share = most / abs(rate)
         if self.rows is None:
-            return share
+            return share, 0.0
+        speed = eef_speed(self.rows, velocity)
         fastest = _AIM * self.cap
-        return min(share, fastest / max(eef_speed(self.rows, velocity), 1e-12))
-
-    def eef_speed(self, velocity: Joints) -> float:
-        """What the end effector would do [m/s] if there were limits of the joints alone; 0 without rows."""
-        if self.rows is None:
-            return 0.0
-        return eef_speed(self.rows, velocity) * self._replace(rows=None).share(velocity)
+        return share if share * speed <= fastest else fastest / speed, share * speed
