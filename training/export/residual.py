@@ -172,10 +172,11 @@ def _copy_codes(source: Path, target: Path, residual: ResidualFiles) -> None:
 def _write_manifest(
     config: ResidualExportConfig, trained: TrainedResidual, base: Bundle, residual: ResidualFiles
 ) -> None:
-    """Card and manifest; what was measured of the policy alone does not carry over."""
+    """Card and manifest; what was measured of the policy alone is true while the residual is off, as at the start."""
     name = config.name or config.out.resolve().name
     training = {**base.manifest.training, "residual": residual_facts(trained)}
-    write_card(config.out, name, training, {})
+    metrics = base.manifest.metrics if not residual.on_at_start else {}
+    write_card(config.out, name, training, metrics)
     (config.out / MANIFEST_NAME).unlink(missing_ok=True)
     write_manifest(
         config.out,
@@ -185,6 +186,7 @@ def _write_manifest(
         world2act_version=world2act_version(),
         text_encoder_folder=Path(os.path.relpath(base.text_encoder_path.resolve(), config.out.resolve())).as_posix(),
         training=training,
+        metrics=metrics,
         residual=residual,
     )
 

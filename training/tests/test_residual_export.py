@@ -197,8 +197,13 @@ def test_results_of_policy_and_residual_are_told_apart(base: Path, corrected: Pa
     assert len(found) == 4
 
 
-def test_a_residual_that_waits_to_be_switched_on(corrected: Path, export: Export) -> None:
-    waiting, auto = load_bundle(export({"start": "off"})), EvaluateConfig()
+def test_a_residual_that_waits_to_be_switched_on(base: Path, corrected: Path, export: Export) -> None:
+    measured = Path(shutil.copytree(base, base.with_name("measured")))
+    metric = {"success_rate": 0.5, "n": 2, "interval": (0.1, 0.9)}
+    update_bundle(measured, {"metrics": {"pick": {"seen": metric}}})
+    waiting, auto = load_bundle(export({"start": "off", "base": measured})), EvaluateConfig()
+    assert waiting.manifest.metrics["pick"]["seen"].n == 2, "the policy alone is what it was"
+    assert not load_bundle(export({"base": measured})).manifest.metrics
     assert waiting.manifest.residual is not None and not BundlePolicy(waiting).residual_on
     assert "on_at_start: false" in (waiting.path / "manifest.yaml").read_text()
     assert "on_at_start" not in (corrected / "manifest.yaml").read_text(), "older readers know it"

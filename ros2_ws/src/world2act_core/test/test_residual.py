@@ -42,6 +42,25 @@ def test_the_residual_changes_the_first_steps_and_says_by_how_much(make_bundle: 
     assert off.actions.tobytes() == alone.actions.tobytes() and off.residual_size == 0.0 and off.code is not None
 
 
+def test_a_residual_that_nobody_needs_is_not_run(
+    make_bundle: Make, add_residual: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = BundlePolicy(load_bundle(make_bundle("alone"))).act(observation(), "x")
+    policy = BundlePolicy(load_bundle(add_residual(on_at_start=False)))
+    assert not policy.residual_on and policy.act(observation(), "x").code is not None
+    policy.code_wanted = False
+    policy.residual_on = True
+    assert policy.act(observation(), "x").residual_size > 0, "it is on"
+    policy.residual_on = False
+
+    def run(*_: object) -> None:
+        raise AssertionError("the residual was run")
+
+    monkeypatch.setattr(Corrector, "correct", run)
+    off = policy.act(observation(), "x")
+    assert off.actions.tobytes() == alone.actions.tobytes() and off.residual_size == 0.0 and off.code is None
+
+
 def test_a_bundle_without_a_residual_is_as_it_was(make_bundle: Make) -> None:
     folder = make_bundle()
     assert "residual" not in (folder / "manifest.yaml").read_text()

@@ -22,7 +22,8 @@ class BundlePolicy:
 
     residual_on: whether the bundle's residual corrects what is executed, looked at by every inference; off, the actions
     are those of the policy alone, bit for bit. At first it is what the manifest says. It has no effect on a bundle
-    without a residual.
+    without a residual. code_wanted: whether chunks need their code (for the alignment score) all the same; where not,
+    a residual that is off and a graph of its own costs nothing.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class BundlePolicy:
         self.bundle = bundle
         self.contract = bundle.contract
         self.residual_on = bundle.manifest.residual_is_on("auto")
+        self.code_wanted = True
         self._fused = _is_fused(bundle, form)
         self._engine = bundle.engine(provider, threads, batch=1, fused=self._fused)
         self._corrector = None if self._fused else Corrector.of_bundle(bundle, provider, threads)
@@ -87,8 +89,10 @@ class BundlePolicy:
             assert self.bundle.manifest.residual is not None
             steps = self.bundle.manifest.residual.steps
             chunk = with_residual(chunk, outputs["base_actions"][0], outputs["code"][0], steps, self.contract)
-        elif self._corrector is not None:
+        elif self._corrector is not None and (self.residual_on or self.code_wanted):
             chunk = self._corrector.correct(observation, chunk, gain)
+        elif self._corrector is not None:
+            chunk = replace(chunk, residual_size=0.0)
         return replace(chunk, inference_s=time.perf_counter() - begin)
 
     def _check_shapes(self, outputs: dict[str, Array]) -> None:

@@ -121,6 +121,7 @@ class VlaPolicy(ManagedNode):
             ) from error
         self._check_robot()
         self._tracker = AlignmentTracker(book) if book is not None else None
+        self.policy.code_wanted = self._tracker is not None
         self._told: set[str] = set()
         contract = self.bundle.contract
         step_ns = seconds_to_ns(contract.step_s)
