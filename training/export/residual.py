@@ -40,7 +40,8 @@ class ResidualExportConfig:
     run: Path = Path("runs/post-training")
     """A run of `training post-train`, or one of its checkpoints."""
     base: Path = Path("models/tabletop-nano")
-    """The policy that it corrects: a bundle, or a run of `training vla` (which is exported on the way)."""
+    """The policy that it corrects: a bundle (whose own residual is left out), or a run of `training vla` (which is
+    exported on the way)."""
     out: Path = Path("models/tabletop-nano-world2act")
     name: str = ""
     """Default: the name of --out."""
@@ -98,7 +99,7 @@ def _open_base(config: ResidualExportConfig, scratch: Path) -> Bundle:
     except BundleError as error:
         raise ExportError(str(error)) from error
     if bundle.manifest.residual is not None:
-        raise ExportError(f"{folder} has a residual already; give the bundle of the policy alone as --base")
+        print(f"{folder} has a residual of its own: the policy is taken without it")
     return bundle
 
 
@@ -174,8 +175,9 @@ def _write_manifest(
 ) -> None:
     """Card and manifest; what was measured of the policy alone is true while the residual is off, as at the start."""
     name = config.name or config.out.resolve().name
-    training = {**base.manifest.training, "residual": residual_facts(trained)}
-    metrics = base.manifest.metrics if not residual.on_at_start else {}
+    training = {**base.manifest.training, "residual": {**residual_facts(trained), "start": config.start}}
+    was_off = base.manifest.residual is None or not base.manifest.residual.on_at_start
+    metrics = base.manifest.metrics if was_off and not residual.on_at_start else {}
     write_card(config.out, name, training, metrics)
     (config.out / MANIFEST_NAME).unlink(missing_ok=True)
     write_manifest(

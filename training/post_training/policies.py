@@ -124,11 +124,11 @@ class BaseSource:
             from world2act_core.policy import BundlePolicy
 
             try:
-                policy = BundlePolicy(load_bundle(self.folder))
+                policy = BundlePolicy(load_bundle(self.folder), form="separate")
             except BundleError as error:
                 raise TrainingError(str(error)) from error
-            if policy.has_residual:
-                raise TrainingError(f"--base {self.folder} has a residual already; give the bundle of the policy alone")
+            # What is trained goes on top of the policy alone, whatever the bundle puts there.
+            policy.residual_on = policy.code_wanted = False
             return policy
         return self.open_checkpoint()
 

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from training.common.errors import ExportError, TrainingError
+from training.common.errors import ExportError
 from training.evaluation.evaluate import EvaluateConfig, evaluate, policy_identity
 from training.evaluation.rollout import RolloutConfig
 from training.evaluation.update import update_bundle
@@ -250,15 +250,21 @@ def test_a_run_is_exported_on_the_way_and_known_by_its_weights(base: Path, expor
     assert bundle.text_encoder_path.resolve() == TEXT_ENCODER.resolve()
 
 
-def test_refusals(base: Path, corrected: Path, export: Export) -> None:
+def test_the_residual_of_a_base_is_left_out(base: Path, corrected: Path, export: Export) -> None:
+    again = load_bundle(export({"base": corrected, "fused": False}))
+    assert again.manifest.residual is not None and again.fused_path is None
+    assert sha256_file(again.graph_path) == sha256_file(base / "policy.onnx")
+    alone, policy = BundlePolicy(load_bundle(base)), BaseSource(corrected, TEXT_ENCODER).open()
+    for observation in observations():
+        expected, found = alone.act(observation, "pick up the can"), policy.act(observation, "pick up the can")
+        assert found.actions.tobytes() == expected.actions.tobytes()
+
+
+def test_refusals(base: Path, export: Export) -> None:
     with pytest.raises(ExportError, match=r"robot: policy .* has Panda, residual .* has UR5e"):
         export(contract=tabletop_contract("UR5e", image_size=32))
-    with pytest.raises(ExportError, match="has a residual already"):
-        export({"base": corrected})
     with pytest.raises(ExportError, match="is the policy's own bundle"):
         export({"base": base, "out": base})
-    with pytest.raises(TrainingError, match="has a residual already"):
-        BaseSource(corrected, TEXT_ENCODER).open()
 
 
 def test_pictures_of_another_size_need_two_graphs(export: Export) -> None:

@@ -28,7 +28,9 @@ def test_the_residual_starts_as_the_bundle_says_unless_somebody_says_otherwise(t
         save_manifest(tmp_path, plain.model_copy(update={"residual": residual, "files": files}))
         assert started("auto", str(tmp_path)) is on_at_start
         assert started("on", str(tmp_path)) is True and started("off", str(tmp_path)) is False
-    assert started("auto", DEFAULT_BUNDLE) is True, "it has none"
+    save_manifest(tmp_path, plain.model_copy(update={"residual": None}))
+    assert started("auto", str(tmp_path)) is True, "it has none"
+    assert started("auto", DEFAULT_BUNDLE) is False, "what it does is not what everybody wants"
     assert started("auto", str(tmp_path / "nothing")) is True, "vla_policy will say that there is no bundle"
 
 
