@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +57,7 @@ def test_a_folder_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[
 
 
 def test_a_recording_that_is_not_there_is_no_broken_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "manifest.yaml").write_text("")
+    shutil.copy("models/tabletop-nano/manifest.yaml", tmp_path)
     text = said(capsys, "replay", str(tmp_path / "none.mcap"), "--bundle", str(tmp_path))
     assert f"there is no recording {tmp_path}/none.mcap" in text and "crash" not in text
 

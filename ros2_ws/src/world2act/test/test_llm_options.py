@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from rich.console import Console
 
@@ -56,7 +58,7 @@ def test_up_refuses_it_with_the_remedy(capsys: pytest.CaptureFixture[str], make_
 def make_manifest(tmp_path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A folder that looks like a bundle; nothing of it is read before the refusal."""
     monkeypatch.setattr("world2act.cli.up.prepare_environment", lambda domain: None)
-    (tmp_path / "manifest.yaml").write_text("")
+    shutil.copy("models/tabletop-nano/manifest.yaml", tmp_path)
     return str(tmp_path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ def run(arguments: list[str], variables: dict[str, str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("command", (["up", "sim"], ["clear"]))
 def test_a_command_without_a_keystore_says_which_variable_is_missing(command: list[str], tmp_path: Path) -> None:
-    (tmp_path / "manifest.yaml").write_text("")
+    shutil.copy("models/tabletop-nano/manifest.yaml", tmp_path)
     options = ["--bundle", str(tmp_path)] if command[0] == "up" else []
     status, said = run(["-m", "world2act.cli.main", *command, *options], ENFORCED)
     assert status == 1 and "Traceback" not in said, said
