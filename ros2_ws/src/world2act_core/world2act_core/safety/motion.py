@@ -81,22 +81,25 @@ class JointMotion:
                 return self._with_a_way_to_stop(following, period_s), asked
         else:
             self._tracker.lose()
-        wanted, good, speed = self._chase.step(self.state, reference, period_s, pace)
-        if not all(good):
-            wanted = wanted.where(good, self.stopping(period_s).state)
-        return self._with_a_way_to_stop(wanted, period_s), speed
+        return self._after(reference, period_s, pace)
 
     def along(self, reference: ReferenceState, period_s: float, pace: Pace, away: Joints) -> Candidate:
         """As `towards`, for a reference behind something: past it. away: see `Chase.step`."""
         self._tracker.lose()
-        wanted, good, _ = self._chase.step(self.state, reference, period_s, pace, away)
-        if not all(good):
-            wanted = wanted.where(good, self.stopping(period_s).state)
-        return self._with_a_way_to_stop(wanted, period_s)
+        return self._after(reference, period_s, pace, away)[0]
 
     def commit(self, candidate: Candidate) -> None:
         """Make a candidate of this period the present state."""
         self.state, self._path, self._since_s = candidate
+
+    def _after(
+        self, reference: ReferenceState, period_s: float, pace: Pace, away: Joints | None = None
+    ) -> tuple[Candidate, float]:
+        """What the chase leads to, and how fast [m/s] the end effector would be without its cap."""
+        wanted, good, speed = self._chase.step(self.state, reference, period_s, pace, away)
+        if not all(good):
+            wanted = wanted.where(good, self.stopping(period_s).state)
+        return self._with_a_way_to_stop(wanted, period_s), speed
 
     def _with_a_way_to_stop(self, wanted: MotionState, period_s: float) -> Candidate:
         brake = self._braking.plan(wanted)
