@@ -1,6 +1,6 @@
-"""The same graph without the simulator: ros2 launch world2act real_robot.launch.py bundle:=models/my-bundle
+"""A real arm: ros2 launch world2act real_robot.launch.py robot:=fr3 bundle:=models/my-bundle
 
-The arm's driver must provide camera/<name>/image_raw, joint_states, eef_pose and robot_contract, and take arm_command.
+The arm's driver must run already; the robot profile (robots/*.yaml) says which topics it has and takes.
 """
 
 from world2act.launch_description import generate

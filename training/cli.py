@@ -129,8 +129,16 @@ def help_text() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand; returns the exit status (2 for a usage error, 1 for a failed step)."""
+    """Run one subcommand; returns the exit status (2 for a usage error, 1 for a failed step, 130 after Ctrl-C)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # while modules are loaded, or in what ends at once anyway
+        print("error: interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(help_text())
         return 0 if arguments else 2

@@ -29,8 +29,11 @@ from world2act.cli.security import Security
 from world2act.cli.set import Set
 from world2act.cli.soak import Soak
 from world2act.cli.up import Up
+from world2act.graph import EXECUTABLES, GraphOptions, build_graph
 from world2act.parameter_docs import parameters_page
+from world2act.security.access import driver_topics, graph_access
 from world2act_core.grammar import MAX_INSTRUCTION_CHARACTERS, MAX_SKILLS
+from world2act_core.robot.find import find_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs/reference"
@@ -86,6 +89,31 @@ def test_every_topic_service_and_result_code_is_listed() -> None:
     codes = re.findall(r"^uint16 ([A-Z_]+)=(\d+)", (INTERFACES / "action/ExecuteInstruction.action").read_text(), re.M)
     listed = re.findall(r"^\| (\d+) \| `([A-Z_]+)` \|", text, re.M)
     assert {(name, code) for code, name in listed} == set(codes)
+
+
+def test_who_sends_and_reads_a_topic_is_who_does() -> None:
+    """Against the table that a system test compares with running nodes; `all` stands for every node."""
+    sends: dict[str, set[str]] = {}
+    reads: dict[str, set[str]] = {}
+    for options in ({"lockstep": True}, {}, {"profile": "sim_panda"}):
+        graph = build_graph("sim", GraphOptions(record="recordings", **options))
+        profile = find_profile("sim_panda") if "profile" in options else None
+        table = graph_access(graph, driver_topics(profile, ("scene",)))
+        for node in graph.nodes:
+            access = table[node.name]
+            for names, found in ((access.publishes, sends), (access.subscribes, reads)):
+                for name in names:
+                    found.setdefault(re.sub("^camera/[^/]+/", "camera/<name>/", name), set()).add(node.executable)
+    rows = re.findall(
+        r"^\| `(\S+)` \| `\S+` ?[^|]*\| ([^|]*) \| ([^|]*) \|$", (REFERENCE / "interfaces.md").read_text(), re.M
+    )
+    assert len(rows) > 15
+    for name, senders, readers in rows:
+        for listed, found in ((senders, sends.get(name, set())), (readers, reads.get(name, set()))):
+            words = set(re.findall(r"\w+", listed))
+            missing = set() if "all" in words else found - words
+            assert not missing, f"interfaces.md, {name}: {missing} is not listed"
+            assert not (words & set(EXECUTABLES)) - found, f"interfaces.md, {name}: {words & set(EXECUTABLES) - found}"
 
 
 def test_every_page_is_in_the_navigation() -> None:

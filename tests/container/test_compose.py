@@ -13,6 +13,7 @@ import yaml
 from tests.container.conftest import ROOT
 from tests.container.dockerfile import read_dockerfile
 from world2act.cli.main import Command
+from world2act.commander.known_bundles import state_file
 
 FILES = ("compose.yaml", "compose.gpu.yaml")
 SERVICES = {"demo", "sim", "real", "monitor", "train", "dev"}
@@ -64,6 +65,33 @@ def test_every_target_and_path_exists() -> None:
             folder = (ROOT / "docker" / source).resolve()
             assert folder.is_dir() or folder.name in MADE_BY_USE, f"{name} mounts {source}, which does not exist"
             assert inside.startswith("/world2act/"), f"{name} mounts {inside} where the image has nothing"
+
+
+def test_no_variable_must_be_set() -> None:
+    """Compose fills in the whole of its files, whichever service is asked for."""
+    for file in FILES:
+        lines = (line.partition(" #")[0] for line in (ROOT / "docker" / file).read_text().splitlines())
+        used = re.findall(r"\$(?:\{\w+(:?.)|\w)", "\n".join(line for line in lines if not line.startswith("#")))
+        assert used and set(used) <= {":-", ":+"}, f"{file}: give every variable a default"
+
+
+def test_a_gpu_image_has_the_base_that_is_given_or_is_refused() -> None:
+    """ENGINE is empty without BASE: test_dockerfile.py sees that the build ends there."""
+    (pinned,) = (item.text for item in read_dockerfile(ROOT / "docker/Dockerfile") if item.text.startswith("BASE="))
+    for name in ("sim", "real"):
+        arguments = services("compose.gpu.yaml")[name]["build"]["args"]
+        assert arguments == {"BASE": f"${{BASE:-{pinned.removeprefix('BASE=')}}}", "ENGINE": "${BASE:+gpu}"}
+    assert "build" not in services("compose.gpu.yaml")["train"]
+
+
+@pytest.mark.parametrize("name", ["sim", "real"])
+def test_what_an_arm_has_run_with_outlives_the_container(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = services("compose.yaml")[name]
+    monkeypatch.setenv("XDG_STATE_HOME", service["environment"]["XDG_STATE_HOME"])
+    kept = [volume.split(":")[1] for volume in service["volumes"] if not volume.endswith(":ro")]
+    assert any(state_file().is_relative_to(folder) for folder in kept), (
+        f"{state_file()} is in the container's own layer"
+    )
 
 
 def test_who_talks_to_the_graph_shares_network_memory_and_domain() -> None:

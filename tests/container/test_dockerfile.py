@@ -104,6 +104,7 @@ def test_the_engine_of_a_gpu_is_the_locked_version(run_step: RunStep) -> None:
         ["python -m pip uninstall -y onnxruntime", f"python -m pip install --no-deps onnxruntime-gpu=={locked}"],
     )
     assert run_step(step, {"ENGINE": "fast"}) == (1, [])
+    assert run_step(step, {"ENGINE": ""}) == (1, []), "compose.gpu.yaml without BASE"
 
 
 def test_torch_comes_with_its_libraries_and_the_locked_version(run_step: RunStep) -> None:

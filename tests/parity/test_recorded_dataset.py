@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import Header as RosHeader
 
 from training.common.errors import DatasetError
+from training.data.importers.recorded_frames import time_ns
 from training.data.importers.recordings import ImportRecordingsConfig, import_recordings, recorded_episode
 from training.data.lerobot_reader import LeRobotReader
 from world2act.conversions import arm_target_to_message, image_to_message, observation_to_message
@@ -35,7 +38,6 @@ STATE = state_vector(POSE, 0.05)
 def header(contract: Contract = CONTRACT) -> Header:
     return Header(
         "episode", "tiny", HASH, contract.to_text(), "0.1.0", 5_000 * MS, plan_id=2, instruction="pick, then place",
-        robot_profile="name: fr3\n",
     )  # fmt: skip
 
 
@@ -58,14 +60,14 @@ class Story:
     def __init__(self) -> None:
         self.messages: list[tuple[str, object]] = []
 
-    def observe(self, time_ms: int, pixel: int = 0) -> None:
+    def observe(self, time_ns: int, pixel: int = 0, state: np.ndarray = STATE) -> None:
         pictures = {
             camera.name: image_to_message(
-                np.full((camera.height, camera.width, 3), pixel, np.uint8), time_ms * MS, camera.name
+                np.full((camera.height, camera.width, 3), pixel, np.uint8), time_ns, camera.name
             )
             for camera in CONTRACT.cameras
         }
-        self.messages.append(("observation", observation_to_message(pictures, STATE, ["x"], time_ms * MS)))
+        self.messages.append(("observation", observation_to_message(pictures, state, ["x"], time_ns)))
 
     def chunk(self, sequence: int, time_ms: int, skill_id: int, done: float = 0.0, bundle: str = HASH) -> None:
         actions = rows(sequence)
@@ -89,8 +91,17 @@ class Story:
         message.prompt = prompt
         self.messages.append(("skill", message))
 
-    def write(self, folder: Path, head: Header | None = None, goal: str = "succeeded", number: int = 0) -> Recording:
+    def write(
+        self,
+        folder: Path,
+        head: Header | None = None,
+        goal: str = "succeeded",
+        number: int = 0,
+        notes: Mapping[str, dict[str, str]] = MappingProxyType({}),
+    ) -> Recording:
         writer = RecordingWriter(folder / f"episode-{number:06d}.mcap", head or header())
+        for name, values in notes.items():
+            writer.note(name, values)
         for place, (topic, message) in enumerate(self.messages):
             name = type_name_of(type(message))
             channel = Channel(f"/{topic}", name, full_definition(name))
@@ -106,7 +117,7 @@ def two_skills() -> Story:
     story.skill(5, 0)
     story.skill(6, 1, "place")
     for time in range(900, 1800, 100):
-        story.observe(time, pixel=time // 10)
+        story.observe(time * MS, pixel=time // 10)
     for sequence, (time, skill_id, done) in enumerate([(1000, 4, 0.0), (1200, 5, 0.9), (1500, 6, 0.1)]):
         story.chunk(sequence, time, skill_id, done)
     for time, sequence, index, chunk_ms in [
@@ -135,7 +146,25 @@ def test_each_frame_has_the_action_that_followed_it(tmp_path: Path) -> None:
     assert np.isnan(columns["target_position"]).all() and fps == 10
     assert info.success and info.kind == "composite" and info.seed == 5_000 and info.instruction == "pick, then place"
     assert info.extra["largest_gap_s"] == pytest.approx(0.1) and "INPUT_SILENT" in str(info.extra["safety_events"])
-    assert info.extra["dropped_messages"] == 1 and info.extra["robot_profile"] == "name: fr3\n"
+    assert info.extra["dropped_messages"] == 1 and info.extra["robot_profile"] == ""
+
+
+def test_a_stamp_that_was_a_float_of_seconds_still_names_its_chunk(tmp_path: Path) -> None:
+    """Today's stamps have no whole microseconds, and a double of seconds is up to 240 ns off."""
+    story = two_skills()
+    begin_ns = 1_763_720_492_000_000_123
+    for _, message in story.messages:
+        if hasattr(message, "header"):
+            message.header.stamp = at(time_ns(message.header.stamp) + begin_ns).stamp
+        if isinstance(message, ArmCommand):
+            as_float = (time_ns(message.observation_stamp) + begin_ns) / 1e9
+            message.observation_stamp = at(round(as_float * 1e9)).stamp
+    off_ns = {time_ns(m.observation_stamp) - begin_ns for topic, m in story.messages if topic == "arm_command"}
+    assert all(0 < abs(ns - round(ns, -6)) <= 240 for ns in off_ns), "what this is about"
+    buffer = recorded_episode(story.write(tmp_path), 0.35)[0]
+    assert len(buffer.stacked()["action"]) == 7
+    story.messages[-1][1].observation_stamp = at(begin_ns + 1400 * MS).stamp
+    assert len(recorded_episode(story.write(tmp_path, number=1), 0.35)[0].stacked()["action"]) == 6, "another chunk's"
 
 
 def test_what_the_box_cut_off_is_in_the_executed_action(tmp_path: Path) -> None:
@@ -185,8 +214,13 @@ def test_a_folder_becomes_a_dataset_and_grows(tmp_path: Path, capsys: pytest.Cap
     two_skills().write(folder)
     Story().write(folder, replace(header(), started_ns=5_500 * MS), number=1)
     two_skills().write(folder, replace(header(), kind="buffer"), number=2)
+    damaged = two_skills().write(folder, replace(header(), started_ns=5_800 * MS), number=4).path
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 3] ^= 0x40  # within a compressed chunk
+    damaged.write_bytes(data)
     import_recordings(ImportRecordingsConfig(folder, out))
-    assert "left out" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "left out" in said and "episode-000004.mcap is damaged" in said
     two_skills().write(folder, replace(header(), started_ns=6_000 * MS), goal="canceled", number=3)
     import_recordings(ImportRecordingsConfig(folder, out, only_successes=True))
     assert [row["seed"] for row in LeRobotReader(out).episodes] == [5_000]

@@ -71,6 +71,7 @@ def test_ctrl_c_ends_it_early_with_a_report(tmp_path: Path) -> None:
     finally:
         process.kill()
     text = (folder / "output.txt").read_text()
+    assert (folder / "soak.json").is_file(), text
     found = json.loads((folder / "soak.json").read_text())
     check_nothing_is_left(found, text)
     assert status == EXIT_INTERRUPTED and found["interrupted"], text

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from std_msgs.msg import String
 
 from tests.system.conftest import new_domain
@@ -31,15 +32,20 @@ QUICK = RestartLimits(first_s=0.1, restarts=2)
 class Person:
     """Somebody with a session of their own who looks at the graph, as `world2act monitor` and `clear` do."""
 
-    def __init__(self, supervisor: Supervisor, hang_s: float = 0.0, on_death: str = "restart") -> None:
+    def __init__(
+        self, supervisor: Supervisor, hang_s: float = 0.0, on_death: str = "restart", not_needed_hang_s: float = 60.0
+    ) -> None:
         self.supervisor = supervisor
         self.told: list[str] = []
         self.react: Callable[[str], None] = lambda told: None
-        self.watch = GraphWatch(supervisor, on_death, QUICK, hang_s, self._tell)
+        self.watch = GraphWatch(supervisor, on_death, QUICK, hang_s, self._tell, not_needed_hang_s)
         self.session = Session("person")
         self.commands: list[ArmCommand] = []
         self.faults: dict[str, NodeHealth] = {}
+        self.said: list[str] = []
+        """What supervision has said on /diagnostics, without repetitions."""
         node = self.session.node
+        node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, topics.reliable(50))
         node.create_subscription(ArmCommand, topics.ARM_COMMAND, self.commands.append, topics.reliable(1))
         node.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
         assert self.until(lambda: bool(self.commands))
@@ -50,6 +56,11 @@ class Person:
 
     def _on_health(self, message: NodeHealth) -> None:
         self.faults[message.node.rsplit("/", 1)[-1]] = message
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name.endswith("/supervisor") and status.message not in self.said[-1:]:
+                self.said.append(status.message)
 
     def until(self, condition: Callable[[], bool], seconds: float = 30.0) -> bool:
         """Let the graph be watched until `condition()`."""
@@ -119,10 +130,12 @@ def test_a_killed_node_comes_back_and_the_arm_holds_until_cleared(up) -> None:
     (answer,) = person.clear()
     assert answer.ok and answer.fault == "NODE_LOST"
     assert person.until(lambda: not person.commands[-1].holding and person.fault("supervisor") == "")
-    # The arm needs no recorder: it comes back, and nothing holds.
+    # The arm needs no recorder: it is missed by name and comes back, and nothing holds.
     os.kill(person.process("recorder"), signal.SIGKILL)
     assert person.until(lambda: "recorder active" in person.told), person.told
     assert not person.commands[-1].holding and not person.supervisor.node_lost.latched
+    missed = "RECORDER_LOST: recorder was ended by signal 9. The arm goes on without recorder"
+    assert person.until(lambda: person.said[-2:] == [missed, "active"]), person.said
     # A new commander knows of nothing, and begins in hold all the same.
     os.kill(person.process("arm_commander"), signal.SIGKILL)
     assert person.until(lambda: "arm_commander active" in person.told), person.told
@@ -183,6 +196,39 @@ def test_a_hanging_node_is_killed_and_one_that_cannot_come_back_is_given_up(up, 
     with pytest.raises(GraphError, match=r"gave up: vla_policy was lost more than 2 times") as caught:
         person.until(lambda: False, 60.0)
     assert "refuse is there. What to do: remove it" in str(caught.value)
+
+
+def test_a_recorder_that_hangs_is_missed_by_name_and_started_again_and_nothing_holds(up) -> None:
+    person = up("recorder", "arm_commander", hang_s=4.0, not_needed_hang_s=8.0)
+    old = person.process("recorder")
+    os.kill(old, signal.SIGSTOP)
+    assert not person.until(lambda: person.process("recorder") != old, 5.0), "it may wait for its disk"
+    assert person.until(lambda: "recorder active" in person.told), person.told
+    with pytest.raises(ProcessLookupError):
+        os.kill(old, 0)
+    assert person.until(lambda: len(person.said) > 1 and person.said[-1] == "active"), person.said
+    assert person.said[-2].startswith("RECORDER_LOST: recorder has not reported for "), person.said
+    assert not person.commands[-1].holding and not person.supervisor.node_lost.latched
+
+
+def test_the_graph_goes_on_without_a_recorder_that_cannot_come_back(up, tmp_path: Path) -> None:
+    refuse = tmp_path / "refuse"
+    person = up("arm_commander", "recorder", refuse=refuse)
+    refuse.touch()
+    os.kill(person.process("recorder"), signal.SIGKILL)
+    assert person.until(lambda: any("the graph goes on without it" in told for told in person.told), 60.0), person.told
+    missed = "RECORDER_LOST: gave up: recorder was lost more than 2 times within 120 s"
+    assert person.until(lambda: bool(person.said) and person.said[-1].startswith(missed)), person.said
+    assert person.until(lambda: person.fault("supervisor") == "RECORDER_LOST")
+    # A loss of what the arm needs is worse, and the other is still told.
+    os.kill(person.process("arm_commander"), signal.SIGKILL)
+    assert person.until(lambda: "arm_commander active" in person.told), person.told
+    assert person.until(lambda: person.commands[-1].holding)
+    assert person.until(lambda: person.said[-1].startswith("NODE_LOST: arm_commander was ended by signal 9"))
+    assert "gave up: recorder" in person.said[-1]
+    (answer,) = person.clear()
+    assert answer.ok and answer.fault == "NODE_LOST"
+    assert person.until(lambda: person.said[-1].startswith(missed) and not person.commands[-1].holding), person.said
 
 
 def test_stopping_is_the_other_choice_and_has_an_order(up) -> None:

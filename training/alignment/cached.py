@@ -42,6 +42,17 @@ class CachedClips:
         return str(self._cache.vae_hash)
 
     @property
+    def origin(self) -> str:
+        """Hash of all that decides the latents."""
+        return str(self._cache.origin)
+
+    @property
+    def holdout_every(self) -> int | None:
+        """``--holdout-every`` of the VAE or, for imagined latents, of the world model; None where it is not known."""
+        value: int | None = self._cache.holdout_every
+        return value
+
+    @property
     def chunks(self) -> int:
         """N: latents per window after the first."""
         return (int(self._cache.frames) - 1) // 4

@@ -34,6 +34,14 @@ class LatentClips(Protocol):
         """Hash of the VAE that made the latents."""
 
     @property
+    def origin(self) -> str | None:
+        """Hash of all that decides the latents; None where it is not known."""
+
+    @property
+    def holdout_every(self) -> int | None:
+        """``--holdout-every`` of the model that made the latents; None where it is not known."""
+
+    @property
     def chunks(self) -> int:
         """N: latents per window after the first."""
 
@@ -50,11 +58,14 @@ class LatentClips(Protocol):
 class MemoryClips:
     """Windows that are already in memory: for tests and for latents that were just generated."""
 
-    def __init__(self, infos: Sequence[WindowInfo], latents: torch.Tensor, vae: str) -> None:
+    holdout_every: int | None = None
+
+    def __init__(self, infos: Sequence[WindowInfo], latents: torch.Tensor, vae: str, origin: str | None = None) -> None:
         """``latents`` [W, 16, 1 + N, h, w] belong to ``infos`` (W of them)."""
         if len(infos) != len(latents):
             raise ValueError(f"{len(infos)} windows described, latents of {len(latents)} given")
         self._infos, self._latents, self._vae = list(infos), latents, vae
+        self.origin = origin
 
     @property
     def vae(self) -> str:

@@ -38,10 +38,12 @@ class Evaluation:
         """One line for a person."""
         top1, top5, within = self.retrieval.top1, self.retrieval.top5, self.retrieval.within_top1
         low, high = top1.interval
+        best = self.shifts.best
+        shift = "not measured: windows too short" if best is None else f"{best:+d}"
         return (
             f"held out: top-1 {top1.rate:.3f} [{low:.3f}, {high:.3f}] (chance {top1.chance:.3f}, n {top1.n})  "
             f"top-5 {top5.rate:.3f} (chance {top5.chance:.3f})  within window {within.rate:.3f} "
-            f"(chance {within.chance:.3f})  best shift {self.shifts.best:+d}  score {self.score:.3f}  "
+            f"(chance {within.chance:.3f})  best shift {shift}  score {self.score:.3f}  "
             f"reconstruction {self.reconstruction:.4f}"
         )
 

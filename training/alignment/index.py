@@ -19,10 +19,13 @@ class WindowIndex:
     source: NDArray[np.int64]  # [W] seed of the demonstration
     task: NDArray[np.int64]  # [W] number of the task in ``tasks``
     valid: NDArray[np.int64]  # [W] chunks that are not padding
+    episode: NDArray[np.int64]  # [W] row of the dataset
+    start: NDArray[np.int64]  # [W] frame of the episode
     tasks: tuple[str, ...]
     training: NDArray[np.int64]  # windows with at least one chunk, of demonstrations to train on
     held_out: NDArray[np.int64]
     chunks: int  # chunks per sample
+    chunk: int  # actions per chunk
 
     @property
     def hard_share(self) -> float:
@@ -45,9 +48,20 @@ class WindowIndex:
         return [self._crop(row, rng) for row in rows]
 
     def fixed(self, count: int) -> list[Crop]:
-        """At most ``count`` held-out windows, always the same, spread evenly over them; cropped at their beginning."""
+        """At most ``count`` held-out windows, always the same, spread evenly over them; cropped at their beginning.
+
+        No moment comes twice: of windows that share a chunk's frames the earliest stays. A copy of a query's own chunk
+        among the answers is as similar as the chunk itself, so that retrieval could not but miss it.
+        """
         rows = self.held_out[np.linspace(0, len(self.held_out) - 1, min(count, len(self.held_out))).round().astype(int)]
-        return [Crop(int(row), 0, self.chunks) for row in rows]
+        kept: list[int] = []
+        free: dict[int, int] = {}  # episode -> first frame that no window before has shown
+        for row in sorted(rows.tolist(), key=lambda row: (self.episode[row], self.start[row])):
+            episode, start = int(self.episode[row]), int(self.start[row])
+            if start >= free.get(episode, 0):
+                kept.append(row)
+                free[episode] = start + self.chunk * min(int(self.valid[row]), self.chunks)
+        return [Crop(row, 0, self.chunks) for row in sorted(kept)]
 
     def _group(self, seed: int, wanted: int, rng: np.random.Generator) -> list[int]:
         rows, sources = [seed], {int(self.source[seed])}
@@ -87,6 +101,7 @@ def build_index(clips: LatentClips, chunk: int, chunks: int, holdout_every: int)
     numbers = {name: i for i, name in enumerate(names)}
     task = np.array([numbers[info.task] for info in infos], np.int64)
     source = np.array([info.source for info in infos], np.int64)
+    episode, start = (np.array([getattr(info, name) for info in infos], np.int64) for name in ("episode", "start"))
     # As training.world_model.windows.held_out: what the world model never saw is what retrieval is measured on.
     held_out = source[usable] % max(1, holdout_every) == holdout_every - 1
     training = usable[~held_out]
@@ -96,4 +111,6 @@ def build_index(clips: LatentClips, chunk: int, chunks: int, holdout_every: int)
             "them held out: at least two must be left to train on, because negatives come from other demonstrations; "
             "collect more or change --holdout-every"
         )
-    return WindowIndex(source, task, valid, tuple(names), training, usable[held_out], chunks or clips.chunks)
+    return WindowIndex(
+        source, task, valid, episode, start, tuple(names), training, usable[held_out], chunks or clips.chunks, chunk
+    )

@@ -11,6 +11,7 @@ from training.alignment.config import AdapterConfig
 from training.common.action_scale import ActionScale
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
+from training.common.holdout import holdout_of
 from world2act_core.compatibility import ContractMismatch, check_compatible
 from world2act_core.contract import Contract
 
@@ -26,6 +27,8 @@ class AlignmentInfo:
     adapters: AdapterConfig
     objective: dict[str, Any]
     scale: ActionScale
+    holdout_every: int | None = None
+    """As they were trained with; None where that is not known."""
 
 
 def load_adapters(
@@ -57,7 +60,14 @@ def load_adapters(
         raise CheckpointError(f"{folder}: the weights do not fit its own description: {error}") from error
     aligner.eval().requires_grad_(False)
     facts = AlignmentInfo(
-        folder, int(info["step"]), theirs, str(info["vae"]), adapters, info["objective"], ActionScale(theirs)
+        folder,
+        int(info["step"]),
+        theirs,
+        str(info["vae"]),
+        adapters,
+        info["objective"],
+        ActionScale(theirs),
+        holdout_of(info),
     )
     return aligner.video, aligner.action, facts
 

@@ -69,4 +69,5 @@ class AlignReport:
             self._writer.add_scalar(f"held_out/{name}", getattr(evaluation.retrieval, name).rate, step)
         self._writer.add_scalar("held_out/score", evaluation.score, step)
         self._writer.add_scalar("held_out/reconstruction", evaluation.reconstruction, step)
-        self._writer.add_scalar("held_out/best_shift", evaluation.shifts.best, step)
+        if evaluation.shifts.best is not None:
+            self._writer.add_scalar("held_out/best_shift", evaluation.shifts.best, step)

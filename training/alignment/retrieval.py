@@ -42,10 +42,13 @@ class Retrieval:
     top1: Accuracy
     top5: Accuracy
     within_top1: Accuracy
+    by_window: tuple[tuple[int, int], ...] = ()
+    """(top-1 hits, queries) of every window that has some: what an interval by window needs."""
 
     def to_json(self) -> dict[str, Any]:
         """Each accuracy under its name."""
-        return {name: getattr(self, name).to_json() for name in ("top1", "top5", "within_top1")}
+        accuracies = {name: getattr(self, name).to_json() for name in ("top1", "top5", "within_top1")}
+        return {**accuracies, "by_window": [list(pair) for pair in self.by_window]}
 
 
 def retrieval(video: torch.Tensor, action: torch.Tensor, mask: torch.Tensor) -> Retrieval:
@@ -66,12 +69,15 @@ def retrieval(video: torch.Tensor, action: torch.Tensor, mask: torch.Tensor) -> 
     rank = ahead.sum(1)
     rank_within = (ahead & (window[:, None] == window[None])).sum(1)
     n = len(rank)
+    found = torch.zeros(mask.shape, dtype=torch.long, device=mask.device)
+    found[mask] = (rank < 1).long()
     sizes = mask.sum(1).float()
     windows = int((sizes > 0).sum())  # each valid window's queries hit by chance once in all
     return Retrieval(
         _accuracy(int((rank < 1).sum()), n, min(1.0, 1 / max(1, n))),
         _accuracy(int((rank < 5).sum()), n, min(1.0, 5 / max(1, n))),
         _accuracy(int((rank_within < 1).sum()), n, windows / max(1, n)),
+        tuple((hits, count) for hits, count in zip(found.sum(1).tolist(), mask.sum(1).tolist()) if count),
     )
 
 
@@ -81,14 +87,20 @@ def _accuracy(hits: int, n: int, chance: float) -> Accuracy:
 
 @dataclass(frozen=True)
 class ShiftProfile:
-    """Mean cosine of video chunk j with action chunk j + shift, over the same chunks for every shift."""
+    """Mean cosine of video chunk j with action chunk j + shift, over the same ``n`` chunks for every shift.
+
+    A chunk counts when its window has chunks as far before and after it as the largest shift; ``cosines`` is empty when
+    none has, as in windows of four chunks or fewer.
+    """
 
     cosines: dict[int, float]
     n: int
 
     @property
-    def best(self) -> int:
-        """The shift at which the two agree best: 0 when they are aligned."""
+    def best(self) -> int | None:
+        """The shift at which the two agree best: 0 when they are aligned; None when it was not measured."""
+        if not self.cosines:
+            return None
         return max(self.cosines, key=lambda shift: (self.cosines[shift], -abs(shift)))
 
     def to_json(self) -> dict[str, Any]:
@@ -111,7 +123,6 @@ def shift_profile(
     place = torch.arange(mask.shape[1], device=mask.device)
     inner = mask & (place >= reach) & (place + reach < mask.sum(1, keepdim=True))
     window, chunk = inner.nonzero(as_tuple=True)
-    cosines = {
-        shift: float(similar[window, chunk, chunk + shift].mean()) if len(chunk) else float("nan") for shift in shifts
-    }
+    measured = shifts if len(chunk) else ()
+    cosines = {shift: float(similar[window, chunk, chunk + shift].mean()) for shift in measured}
     return ShiftProfile(cosines, len(chunk))

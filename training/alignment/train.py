@@ -21,6 +21,7 @@ from training.alignment.trainer import Trainer, jsonable
 from training.common.checkpoint import checkpoints, latest_checkpoint
 from training.common.disk import write_text_atomically
 from training.common.errors import DatasetError
+from training.common.holdout import check_holdout
 from training.common.interrupt import Interrupted
 from training.common.machine import describe_machine, git_commit
 from training.common.workers import Workers, joined
@@ -37,6 +38,7 @@ def align_clips(config: AlignConfig, clips: LatentClips, actions: ActionSource) 
     """:func:`align` on latents and actions that are already open."""
     torch.set_num_threads(config.threads)
     objective = objective_of(config)
+    check_holdout(config.holdout_every, clips.holdout_every, f"what made the latents in {config.latents}")
     index = build_index(clips, AdapterConfig.chunk, config.chunks, config.holdout_every)
     channels = int(clips.latents(0).shape[0])
     adapters = AdapterConfig(latent_channels=channels, variational=objective.kl > 0, changes=config.changes)
@@ -115,6 +117,8 @@ def _write_result(config: AlignConfig, trainer: Trainer, evaluation: Evaluation)
         "world": trainer.workers.world,
         "data": trainer.data,
         "vae": trainer.vae,
+        "latents": trainer.latents,
+        "holdout_every": config.holdout_every,
         "commit": git_commit(),
         "machine": describe_machine(),
     }

@@ -16,11 +16,18 @@ from training.alignment.config import AdapterConfig, AlignConfig, objective_of, 
 from training.alignment.objective import Codes, alignment_loss
 from training.alignment.pairs import Pairs
 from training.common.checkpoint import read_info, read_tensors, save_checkpoint
-from training.common.errors import CheckpointError, TrainingError
+from training.common.contracts import require_same_contract
+from training.common.errors import TrainingError
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
+from training.common.sameness import Changes, changes, refuse
 from training.common.schedule import set_learning_rate
 from training.common.workers import Workers
 from world2act_core.contract import Contract
+
+DECISIVE = ("holdout_every", "action_chunks")
+"""Entries of the configuration that decide what is learnt besides adapters, objective, schedule and data."""
+RATES = ("learning_rate", "final_learning_rate", "warmup", "cosine_tail")
+"""Of the schedule: may change while steps are left."""
 
 
 class Trainer:
@@ -31,6 +38,7 @@ class Trainer:
         self.objective, self.schedule = objective_of(config), schedule_of(config)
         self.contract = source.actions.contract
         self.vae = source.clips.vae
+        self.latents = source.clips.origin
         # The same weights on every rank and in every ablation of a seed.
         torch.manual_seed(config.seed)
         self.aligner = Aligner(adapters, self.contract.action_size).to(workers.device)
@@ -106,6 +114,7 @@ class Trainer:
             "schedule": jsonable(dataclasses.asdict(self.schedule)),
             "contract": self.contract.to_text(),
             "vae": self.vae,
+            "latents": self.latents,
             "data": self.data,
             # All random numbers follow from these (see step_generator and BatchSource.batch).
             "rng": {"seed": self.config.seed, "step": self.step, "world": self.workers.world},
@@ -124,22 +133,31 @@ class Trainer:
         self.history = list(info.get("history", []))
 
     def _check_same_run(self, folder: Path, info: dict[str, Any]) -> None:
+        config = jsonable(dataclasses.asdict(self.config))
         ours = {
             "adapters": jsonable(dataclasses.asdict(self.adapters)),
             "objective": jsonable(dataclasses.asdict(self.objective)),
+            "schedule": jsonable(dataclasses.asdict(self.schedule)),
             "vae": self.vae,
+            "latents": self.latents,
             "data": self.data,
+            "config": {name: config[name] for name in DECISIVE},
             "rng": {"seed": self.config.seed, "world": self.workers.world},
         }
-        theirs = {name: info.get(name) for name in ours}
-        theirs["rng"] = {name: info["rng"].get(name) for name in ours["rng"]}
-        changed = {name: (theirs[name], value) for name, value in ours.items() if theirs[name] != value}
-        if changed:
-            raise CheckpointError(f"{folder} is of another run (checkpoint, now): {changed}; choose another --out")
-        if Contract.from_text(info["contract"]) != self.contract:
-            raise CheckpointError(
-                f"{folder} was trained under another contract than the dataset's; choose another --out"
-            )
+        found: Changes = {}
+        for name, values in ours.items():
+            there = info.get(name)
+            if isinstance(values, dict) and isinstance(there, dict):
+                there = {key: there[key] for key in values if key in there}
+            if there is not None:
+                found |= changes({name: there}, {name: values})
+        # More steps or another rate go on with the same pairs; a run without steps left would not heed them.
+        left = self.schedule.steps - int(info["step"])
+        free = ("steps",) if left == 0 else ("steps", *RATES) if left > 0 else ()
+        refused = {name: pair for name, pair in found.items() if name not in {f"schedule.{entry}" for entry in free}}
+        refuse(f"{folder} is of another run", refused)
+        theirs = Contract.from_text(info["contract"], str(folder))
+        require_same_contract(folder, theirs, self.contract, "the dataset", "choose another --out")
 
 
 def _distributed(aligner: Aligner, workers: Workers) -> torch.nn.Module:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
+from training.common.errors import TrainingError
+
 
 def pick_device(name: str = "auto", local_rank: int | None = None) -> torch.device:
     """The named device ("cpu", "cuda", "cuda:1"); "auto": the GPU when there is one.
@@ -39,9 +41,9 @@ class Workers:
         return self.rank == 0
 
     def share(self, total: int) -> slice:
-        """This process's part of ``total`` clips of a step."""
-        if total % self.world:
-            raise ValueError(f"a batch of {total} clips cannot be split over {self.world} processes; change --batch")
+        """This process's part of ``total`` clips of a step; TrainingError when they cannot be shared evenly."""
+        if total < 1 or total % self.world:
+            raise TrainingError(f"a batch of {total} clips cannot be split over {self.world} processes; change --batch")
         part = total // self.world
         return slice(self.rank * part, (self.rank + 1) * part)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.common.disk import naming_full_disk
+from training.common.disk import naming_full_disk, write_bytes_atomically
 from training.evaluation.rollout import Episode, EpisodeOutcome
 
 
@@ -36,13 +38,13 @@ class Results:
         """Keep one finished episode and its film, if it has one; ``more``: further entries of its line."""
         row = {"identity": self._identity, **outcome.to_json(), **(more or {})}
         if outcome.episode not in self.rows:
-            with naming_full_disk(self._path), self._path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            with naming_full_disk(self._path):
+                _append(self._path, json.dumps(row))
         self.rows[outcome.episode] = row
         if outcome.frames:
-            self._films.mkdir(exist_ok=True)
-            with naming_full_disk(self._films):
-                np.save(self._film_path(outcome.episode), np.stack(outcome.frames))
+            buffer = io.BytesIO()
+            np.save(buffer, np.stack(outcome.frames))
+            write_bytes_atomically(self._film_path(outcome.episode), buffer.getvalue())
 
     def film(self, episode: Episode) -> NDArray[np.uint8] | None:
         """Frames uint8 [N, H, 2W, 3] of a filmed episode."""
@@ -60,14 +62,23 @@ class Results:
         return self._films / name
 
 
+def _append(path: Path, line: str) -> None:
+    """Add a line; one that was cut off before it (the disk was full, the process was killed) is ended first."""
+    with path.open("a+b") as file:
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else f"\n{line}"
+        file.write(f"{line}\n".encode())
+
+
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Rows of a JSON-lines file; a last line that was cut off is dropped."""
+    """Rows of a JSON-lines file; lines that are cut off or damaged are dropped: their episodes are not finished."""
     if not path.exists():
         return []
     rows = []
-    for line in path.read_text().splitlines():
+    for line in path.read_bytes().splitlines():
         try:
             rows.append(json.loads(line))
         except ValueError:
             continue
-    return rows
+    return [row for row in rows if isinstance(row, dict)]

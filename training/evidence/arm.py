@@ -21,14 +21,14 @@ from training.common.machine import describe_machine, git_commit
 from training.data.video import encode_frames
 from training.evaluation.results import Results
 from training.evaluation.rollout import Episode, RolloutConfig
+from training.evidence.clusters import cluster_count, clusters_of, rate_interval
 from training.evidence.groups import GROUPS, GroupName, episodes_of
 from training.evidence.pool import Job, Played, play
-from training.evidence.probe import probe_facts
+from training.evidence.probe import IMAGINED, probe_facts
 from training.post_training.frozen import module_hash
 from training.post_training.load import load_residual
 from training.post_training.policies import BaseSource
 from world2act_core.files import sha256_file
-from world2act_core.statistics import wilson_interval
 
 ARM = "arm.json"
 FILMS = "films"
@@ -65,7 +65,7 @@ def evaluate_arm(config: EvaluateArmConfig) -> dict[str, Any]:
     """Entry point of ``python -m training evaluate-arm``; returns what is written to ``arm.json``."""
     _check(config)
     episodes = {name: episodes_of(name, config.episodes, config.first_seed) for name in config.groups}
-    facts = arm_facts(config)
+    facts = _continued(arm_facts(config), config.out)
     results = Results(config.out, facts["identity"])
     filmed = set(episodes[config.groups[0]][: config.films])
     wanted = dict.fromkeys(episode for group in episodes.values() for episode in group)
@@ -110,6 +110,19 @@ def arm_facts(config: EvaluateArmConfig) -> dict[str, Any]:
     return {**parts, "identity": _digest(parts)}
 
 
+def _continued(facts: dict[str, Any], out: Path) -> dict[str, Any]:
+    """``facts``, or those of episodes in ``out`` that were scored before a score said how its latents were imagined.
+
+    Such episodes stay what they are and more are added to them; where there are others, those count.
+    """
+    if facts["scorer"] is None or Results(out, facts["identity"]).rows:
+        return facts
+    scorer = {name: value for name, value in facts["scorer"].items() if name != IMAGINED}
+    older = {"policy": facts["policy"], "protocol": facts["protocol"], "scorer": scorer}
+    older["identity"] = _digest(older)
+    return older if Results(out, older["identity"]).rows else facts
+
+
 def film_path(config: EvaluateArmConfig, facts: dict[str, Any], episode: Episode) -> Path:
     """Where the film of an episode is kept."""
     name = f"{episode.kind}-{episode.split}-{episode.seed}-{facts['identity'][:8]}.mp4"
@@ -143,7 +156,10 @@ def _report(
         **facts,
         "episodes_per_group": config.episodes,
         "first_seed": config.first_seed,
-        "groups": {name: _summary([results.rows[e] for e in group]) for name, group in episodes.items()},
+        "groups": {
+            name: rate_summary(group, [bool(results.rows[episode]["success"]) for episode in group])
+            for name, group in episodes.items()
+        },
         "films": [
             {**asdict(episode), "file": f"{FILMS}/{path.name}", **_shown(results.rows[episode])}
             for episode, path in filmed
@@ -153,13 +169,14 @@ def _report(
     }
 
 
-def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    good = sum(bool(row["success"]) for row in rows)
-    seeds = [int(row["seed"]) for row in rows]
+def rate_summary(episodes: Sequence[Episode], successes: Sequence[bool]) -> dict[str, Any]:
+    """Success of one or more episodes with its interval, which goes by cluster."""
+    seeds, clusters = [episode.seed for episode in episodes], clusters_of(episodes)
     return {
-        "n": len(rows),
-        "success_rate": good / len(rows),
-        "interval": list(wilson_interval(good, len(rows))),
+        "n": len(episodes),
+        "clusters": cluster_count(clusters),
+        "success_rate": sum(successes) / len(episodes),
+        "interval": list(rate_interval(successes, clusters)),
         "seeds": [min(seeds), max(seeds)],
     }
 

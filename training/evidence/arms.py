@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,27 @@ def read_arm(folder: Path) -> Arm | None:
         return None
     try:
         facts: dict[str, Any] = json.loads(path.read_text())
-        return Arm(folder.name, facts, Results(folder, facts["identity"]).rows)
+        arm = Arm(folder.name, facts, Results(folder, facts["identity"]).rows)
+        lost = {name: int(group["n"]) - len(arm.episodes(name)) for name, group in facts["groups"].items()}
     except (ValueError, KeyError) as error:
         raise EvaluationError(f"cannot read {path}: {error!r}; delete it and measure that arm again") from error
+    if any(lost.values()):
+        raise EvaluationError(
+            f"{folder / 'episodes.jsonl'} is damaged: of the episodes that {ARM} counts "
+            f"{', '.join(f'{count} in {name!r}' for name, count in lost.items() if count)} cannot be read; run the "
+            f"arm's `python -m training evaluate-arm --out {folder.as_posix()} ...` again (in a run of the recipe: "
+            f"command_line in steps/evaluate-{folder.name}.json), which plays only these"
+        )
+    return arm
 
 
-def read_arms(folder: Path) -> dict[str, Arm]:
-    """Every arm under ``folder`` by name; EvaluationError when they were not measured under one protocol."""
-    arms = {path.name: arm for path in sorted(folder.glob("*")) if (arm := read_arm(path)) is not None}
+def read_arms(folder: Path, without: Collection[str] = ()) -> dict[str, Arm]:
+    """Every arm under ``folder`` by name, but those in ``without``.
+
+    EvaluationError when they were not measured under one protocol.
+    """
+    paths = [path for path in sorted(folder.glob("*")) if path.name not in without]
+    arms = {path.name: arm for path in paths if (arm := read_arm(path)) is not None}
     protocols: dict[str, list[str]] = {}
     for name, arm in arms.items():
         protocols.setdefault(arm.facts["protocol"]["sha256"], []).append(name)

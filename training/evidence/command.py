@@ -14,6 +14,7 @@ import tyro
 from training.common.disk import write_text_atomically
 from training.common.errors import EvaluationError
 from training.common.machine import describe_machine, git_commit
+from training.evidence.arm import rate_summary
 from training.evidence.arms import Arm, read_arms
 from training.evidence.groups import GROUPS
 from training.evidence.measurements import Measurements
@@ -22,7 +23,13 @@ from training.evidence.row import Row
 from training.evidence.table import arms_table, table, update_page
 from training.evidence.verdict import Rules
 from training.evidence.world2act import world2act_claims
+from training.recipes.pipeline.records import Records
 
+CLUSTERED = (
+    "n counts episodes. Those of one seed are not independent (in different splits they are the same task, in other "
+    "kinds of task objects and places are drawn alike), nor are chunks of one window and clips of one demonstration: "
+    "where there are any, n says how many clusters they make, and interval and p go by these."
+)
 EVALUATION = "evaluation"
 """Folder of a run of the recipe with one folder per arm."""
 
@@ -63,7 +70,11 @@ def evidence(config: EvidenceConfig) -> dict[str, Any]:
         )
     if not config.trajectories or not config.tasks:
         raise EvaluationError("--trajectories and --tasks need at least one number each")
-    measured = Measurements(runs, config.preset, read_arms(runs / EVALUATION), Rules(config.minimum, config.smallest))
+    records = Records(runs)
+    names = [path.name for path in sorted((runs / EVALUATION).glob("*"))]
+    outdated = {name: why for name in names if (why := records.why_outdated(f"evaluate-{name}"))}
+    arms, rules = read_arms(runs / EVALUATION, outdated), Rules(config.minimum, config.smallest)
+    measured = Measurements(runs, config.preset, arms, rules, outdated)
     claims = world2act_claims(config.trajectories, config.tasks, config.checkpoints)
     rows = [claim.judge(measured) for claim in claims]
     report: dict[str, Any] = json.loads(json.dumps(_report(config, measured, rows)))
@@ -84,7 +95,7 @@ def page_text(report: dict[str, Any], rows: Sequence[Row]) -> str:
     """Claims, arms, and where the numbers come from."""
     source = f"Preset `{report['preset']}`, commit {report['commit']}, {report['machine']}"
     protocol = report["protocol"]["sha256"][:12] or "none"
-    return "\n\n".join((f"{source}; protocol `{protocol}`.", table(rows), arms_table(report["arms"])))
+    return "\n\n".join((f"{source}; protocol `{protocol}`.", CLUSTERED, table(rows), arms_table(report["arms"])))
 
 
 def _report(config: EvidenceConfig, measured: Measurements, rows: Sequence[Row]) -> dict[str, Any]:
@@ -114,11 +125,12 @@ def _protocol(arms: dict[str, Arm]) -> dict[str, Any]:
 
 def _arm(measured: Measurements, arm: Arm) -> dict[str, Any]:
     facts = arm.facts
+    episodes = {name: group for name in GROUPS if (group := arm.episodes(name))}
     return {
         "weights": facts["policy"],
         "scorer": facts["scorer"],
-        "groups": facts["groups"],
-        "training_minutes": measured.minutes(arm.name),
+        "groups": {name: rate_summary(group, arm.successes(group)) for name, group in episodes.items()},
+        **measured.training_time(arm.name),
         "commit": facts["commit"],
         "machine": facts["machine"],
     }

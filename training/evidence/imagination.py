@@ -5,8 +5,9 @@ demonstrations that neither world model nor adapters were trained on, the world 
 first picture; chunk by chunk its codes are compared with what the expert did, and beside it stand
 
 - ``recorded``: codes of the recorded video itself, the most that any world model could tell through these adapters
-  (codes become actions by a linear map onto the action adapter's codes, fitted on recordings, and its decoder);
-- ``average``: the mean chunk of all clips at that place, which knows nothing of this scene;
+  (codes become actions by a linear map from the code and the chunk's place, fitted for either source by itself on the
+  other half of the demonstrations);
+- ``average``: the same without a code, which is the other half's mean chunk at that place;
 - ``base``: the base policy, asked at the recorded observations. It sees where the arm really is; the world model has
   the first picture only.
 """
@@ -26,6 +27,7 @@ from rich.progress import track
 from training.alignment.actions import read_actions
 from training.common.disk import write_text_atomically
 from training.common.errors import EvaluationError
+from training.common.holdout import check_holdout
 from training.common.machine import describe_machine, git_commit
 from training.common.workers import pick_device
 from training.evaluation.policy import ChunkPolicy
@@ -61,7 +63,7 @@ class ImaginationConfig:
     """Denoising steps (0: as the world model says)."""
     seed: int = 0
     holdout_every: int = 10
-    """As in training."""
+    """As in training; what the world model and the adapters say they were trained with must be the same."""
     strips: int = 6
     """Clips that are shown as a picture: recorded, imagined, and the recording through the VAE."""
     threads: int = 2
@@ -72,6 +74,8 @@ def measure_imagination(config: ImaginationConfig) -> dict[str, Any]:
     torch.set_num_threads(config.threads)
     model = load_world_model(config.world_model).to(pick_device())
     adapters = open_adapters(config.adapters, None, model.vae.hash)
+    check_holdout(config.holdout_every, model.holdout_every, f"the world model in {config.world_model}")
+    check_holdout(config.holdout_every, adapters[2].holdout_every, f"the adapters in {config.adapters}")
     reader = ClipReader(config.dataset, model.info.layout)
     clips = _clips(reader, config)
     base = None if config.base is None else BaseSource(config.base, config.text_encoder).open()
@@ -97,12 +101,14 @@ def _clips(reader: ClipReader, config: ImaginationConfig) -> list[int]:
         for number, row in enumerate(reader.rows)
         if held_out(clip_seed(row), config.holdout_every) and int(row["length"]) > CHUNK
     ]
-    if len(rows) < 2:
+    places = np.unique(np.linspace(0, max(0, len(rows) - 1), min(config.clips, len(rows))).round().astype(int))
+    chosen = [rows[place] for place in places]
+    if len({clip_seed(reader.rows[row]) for row in chosen}) < 2:
         raise EvaluationError(
             f"{config.dataset}: {len(rows)} clips with a whole chunk are held out with --holdout-every "
-            f"{config.holdout_every}; two or more are needed"
+            f"{config.holdout_every}, {len(chosen)} chosen by --clips; they must come from two or more demonstrations"
         )
-    return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(config.clips, len(rows))).round().astype(int))]
+    return chosen
 
 
 @torch.no_grad()
@@ -139,11 +145,10 @@ def _told(
     joined = {name: torch.cat(values) for name, values in parts.items() if values}
     codes = {name: joined[name] for name in ("recorded", "imagined")}
     expert, mask = action.encode(joined["expert"]), joined["mask"]
-    fitted = {name: read_out(code, codes["recorded"], expert, mask) for name, code in codes.items()}
-    chunks = {name: action.decode(code).clamp(-1.0, 1.0) for name, code in fitted.items()}
+    seeds = tuple(clip_seed(reader.rows[number]) for number in clips)
+    chunks = {name: read_out(code, joined["expert"], mask, seeds).clamp(-1.0, 1.0) for name, code in codes.items()}
     if base is not None:
         chunks["base"] = joined["base"].clamp(-1.0, 1.0)
-    seeds = tuple(clip_seed(reader.rows[number]) for number in clips)
     dims = {dim.name: info.contract.action_slice(dim.name) for dim in info.contract.action}
     return Told(joined["expert"], expert, mask, codes, chunks, dims, seeds)
 

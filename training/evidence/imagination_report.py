@@ -5,13 +5,14 @@ Legend: K clips, N chunks of a window, M steps, A action entries, C entries of a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.nn import functional
 
+from training.evidence.clusters import cluster_count, number_clusters
 from training.evidence.trend import paired_trend
 from world2act_core.statistics import wilson_interval
 
@@ -29,23 +30,28 @@ class Told:
     seeds: tuple[int, ...]
 
 
-def read_out(codes: torch.Tensor, recorded: torch.Tensor, expert: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Video codes [K, N, C] as action codes, by the linear map that is best for the recorded video's.
+def read_out(codes: torch.Tensor, expert: torch.Tensor, mask: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+    """Chunks [K, N, M, A] by the linear map from a code and its chunk's place that is best for these codes [K, N, C].
 
     The contrast aligns directions only, so that a video code's length means nothing to the action decoder. The map of
-    each half of the clips is fitted on the other half. All [K, N, C]; mask bool [K, N].
+    each half of the demonstrations (``seeds`` of the clips, K) is fitted on the other half, where mask [K, N] is true.
+    Codes without entries (C = 0) give the mean chunk of the other half at that place.
     """
-    result = torch.zeros_like(codes)
-    half = torch.arange(len(codes)) % 2 == 0
+    places = torch.eye(codes.shape[1]).expand(len(codes), -1, -1)
+    features, wanted = torch.cat([codes, places], dim=-1).double(), expert.flatten(2).double()
+    result = torch.zeros_like(wanted)
+    half = _halves(seeds)
     for mine in (half, ~half):
         rows = mask & ~mine[:, None]
-        weights = torch.linalg.lstsq(_with_one(recorded[rows]).double(), expert[rows].double()).solution
-        result[mine] = (_with_one(codes[mine]).double() @ weights).to(codes.dtype)
-    return result
+        # gelsd: a place that no clip of the other half reaches gets 0 instead of an error.
+        result[mine] = features[mine] @ torch.linalg.lstsq(features[rows], wanted[rows], driver="gelsd").solution
+    return result.to(expert.dtype).unflatten(2, expert.shape[2:])
 
 
-def _with_one(codes: torch.Tensor) -> torch.Tensor:
-    return torch.cat([codes, torch.ones_like(codes[..., :1])], dim=-1)
+def _halves(seeds: Sequence[int]) -> torch.Tensor:
+    """bool [K]: every other demonstration, so that clips of one table stay together."""
+    number = {seed: place for place, seed in enumerate(dict.fromkeys(seeds))}
+    return torch.tensor([number[seed] % 2 == 0 for seed in seeds])
 
 
 def summary(told: Told) -> dict[str, Any]:
@@ -62,9 +68,9 @@ def summary(told: Told) -> dict[str, Any]:
 
 
 def _all_chunks(told: Told) -> dict[str, torch.Tensor]:
-    weight = told.mask[..., None, None].to(told.expert.dtype)
-    average = (told.expert * weight).sum(dim=0) / weight.sum(dim=0).clamp(min=1.0)
-    return {**told.chunks, "average": average.expand_as(told.expert)}
+    """With the average chunk: what is left of the read-out when there is no code, only the place."""
+    nothing = told.expert.new_zeros(*told.mask.shape, 0)
+    return {**told.chunks, "average": read_out(nothing, told.expert, told.mask, told.seeds)}
 
 
 def _errors(error: torch.Tensor, told: Told) -> dict[str, Any]:
@@ -101,11 +107,21 @@ def _retrieval(codes: torch.Tensor, told: Told) -> dict[str, Any]:
 
 
 def _nearer(other: torch.Tensor, imagined: torch.Tensor, told: Told) -> dict[str, Any]:
-    """How much nearer to the expert the imagined chunk is than another one: clip by clip, a paired t interval."""
+    """How much nearer to the expert the imagined chunk is than another one: clip by clip, a paired t interval.
+
+    Clips of one demonstration (seed) show one table: spread and degrees of freedom are those of the demonstrations.
+    """
     whole = told.mask.any(dim=1)
     means = [_clip_means(error, told.mask)[whole].double().tolist() for error in (imagined, other)]
-    result = paired_trend(means)
-    return {"by": result.rise, "interval": list(result.interval), "p": result.p_value, "n": result.n}
+    clusters = number_clusters([seed for seed, there in zip(told.seeds, whole.tolist()) if there])
+    result = paired_trend(means, clusters=clusters)
+    return {
+        "by": result.rise,
+        "interval": list(result.interval),
+        "p": result.p_value,
+        "n": result.n,
+        "demonstrations": cluster_count(clusters),
+    }
 
 
 def _clip_means(error: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

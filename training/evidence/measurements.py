@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ class Measurements:
     preset: str
     arms: dict[str, Arm]
     rules: Rules
+    outdated: dict[str, str] = field(default_factory=dict)
+    """Arms that were measured before something that they are made of was made anew, which do not count, and why."""
 
     def command(self, *steps: str) -> str:
         """What a person types to have these steps made."""
@@ -40,24 +42,40 @@ class Measurements:
 
     def absent(self, names: Sequence[str]) -> str:
         """A note about arms that are missing."""
-        missing = [name for name in names if name not in self.arms]
-        return f"not measured: {', '.join(missing)}" if missing else "not measured on these episodes"
+        missing = [name for name in names if name not in self.arms and name not in self.outdated]
+        older = [self.outdated[name] for name in names if name in self.outdated]
+        notes = ([f"not measured: {', '.join(missing)}"] if missing else []) + [f"outdated: {why}" for why in older]
+        return "; ".join(notes) or "not measured on these episodes"
 
-    def minutes(self, arm: str) -> float | None:
-        """How long post-training of an arm took; None when the recipe has not done it."""
+    def training_time(self, arm: str) -> dict[str, float | None]:
+        """How long post-training of an arm took, on the clock and on processors; None where it is not known.
+
+        Only processor time says something of the method: the clock also counts whatever else the machine did.
+        """
         record = Records(self.runs).read(f"train-{arm}")
-        return None if record is None or record.state != "finished" else round(record.seconds / 60, 2)
+        if record is None or record.state != "finished":
+            return {"training_minutes": None, "training_cpu_minutes": None}
+        used = record.cpu_seconds
+        return {
+            "training_minutes": round(record.seconds / 60, 2),
+            "training_cpu_minutes": None if used is None else round(used / 60, 2),
+        }
 
-    def report(self, file: str) -> dict[str, Any] | None:
-        """A JSON file of some step; None when it is not there."""
+    def report(self, step: str, file: str) -> dict[str, Any] | None:
+        """A JSON file of some step; None when it is not there, or of results that were made anew since."""
         path = self.runs / file
-        if not path.exists():
+        if not path.exists() or Records(self.runs).why_outdated(step):
             return None
         try:
             content: dict[str, Any] = json.loads(path.read_text())
         except ValueError as error:
             raise EvaluationError(f"cannot read {path}: {error}; make it again") from error
         return content
+
+    def no_report(self, step: str, file: str) -> str:
+        """A note about a report that :meth:`report` does not give."""
+        why = Records(self.runs).why_outdated(step) if (self.runs / file).exists() else ""
+        return f"outdated: {why}" if why else f"{file} is not there"
 
 
 class Claim(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from training.common.disk import write_bytes_atomically
+from training.evidence.clusters import clusters_of, rate_interval
 from training.evidence.measurements import Claim, Measurements
 from training.evidence.score_claims import (
     Pairs,
@@ -79,8 +80,9 @@ def _points(measured: Measurements, claim: Rising) -> list[tuple[int, float, flo
     for name, level in zip(claim.arms, claim.levels):
         episodes = measured.shared((name,), claim.group)
         if episodes:
-            good = sum(measured.arms[name].successes(episodes))
-            points.append((level, good / len(episodes), *wilson_interval(good, len(episodes))))
+            successes = measured.arms[name].successes(episodes)
+            interval = rate_interval(successes, clusters_of(episodes))
+            points.append((level, sum(successes) / len(episodes), *interval))
     return points
 
 

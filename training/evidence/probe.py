@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -17,6 +17,9 @@ from training.post_training.interfaces import VideoAdapter
 from training.post_training.parts import open_adapters
 from world2act_core.contract import Contract
 from world2act_core.types import ActionChunk, FloatArray, Observation
+
+IMAGINED = "imagined"
+"""The fact with all that decides the imagined latents; scores that were measured before it was kept lack it."""
 
 
 class ScoredPolicy:
@@ -67,8 +70,8 @@ def open_probe(policy: ChunkPolicy, adapters: Path, imagined: Path) -> ScoredPol
     return ScoredPolicy(policy, ChunkCoder(policy.contract, action), codes)
 
 
-def probe_facts(adapters: Path, imagined: Path) -> dict[str, str]:
-    """What decides a score besides the policy: hashes of both adapters, the world model and the VAE."""
+def probe_facts(adapters: Path, imagined: Path) -> dict[str, Any]:
+    """What decides a score besides the policy: both adapters (hashes), the world model, the VAE and how it imagined."""
     origin = ImaginedLatents(imagined).origin
     video, action, _ = open_adapters(adapters, None, origin.vae)
     return {
@@ -76,4 +79,5 @@ def probe_facts(adapters: Path, imagined: Path) -> dict[str, str]:
         "action_adapter": module_hash(action),
         "world_model": origin.world_model,
         "vae": origin.vae,
+        IMAGINED: vars(origin),
     }

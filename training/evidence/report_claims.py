@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from training.evidence.clusters import rate_interval
 from training.evidence.measurements import Measurements
 from training.evidence.row import LATENCY, NEARER, PSNR, RETRIEVAL, Row, too_few
 from training.evidence.trend import paired_trend
@@ -23,9 +26,9 @@ class AddedLatency:
     def judge(self, measured: Measurements) -> Row:
         """Ratio of medians with its bootstrap interval."""
         row = Row(self.claim, LATENCY, measured.command(self.step))
-        report = measured.report(self.file)
+        report = measured.report(self.step, self.file)
         if report is None:
-            return replace(row, note=f"{self.file} is not there")
+            return replace(row, note=measured.no_report(self.step, self.file))
         interval = (float(report["interval"][0]), float(report["interval"][1]))
         return replace(
             row,
@@ -51,9 +54,11 @@ class BetterWorldModel:
     def judge(self, measured: Measurements) -> Row:
         """Difference of the recordings' mean PSNR, paired, with its t interval."""
         row = Row(self.claim, PSNR, measured.command(self.step))
-        report = measured.report(self.file)
+        report = measured.report(self.step, self.file)
         if report is None or len(report["episodes"]) < 2:
-            return replace(row, note=f"{self.file} is not there" if report is None else "fewer than two recordings")
+            return replace(
+                row, note=measured.no_report(self.step, self.file) if report is None else "fewer than two recordings"
+            )
         episodes, rules = report["episodes"], Rules(self.minimum, smallest=0.0)
         result = paired_trend([[float(e[f"psnr_{side}"]) for e in episodes] for side in ("base", "skill")])
         seeds = [int(e["seed"]) for e in episodes]
@@ -81,20 +86,28 @@ class Retrieves:
     step: str
 
     def judge(self, measured: Measurements) -> Row:
-        """Top-1 accuracy minus chance with its Wilson interval."""
+        """Top-1 accuracy minus chance with its Wilson interval, by window: chunks of one window resemble each other."""
         row = Row(self.claim, RETRIEVAL, measured.command(self.step))
-        report = measured.report(self.file)
+        report = measured.report(self.step, self.file)
         if report is None:
-            return replace(row, note=f"{self.file} is not there")
+            return replace(row, note=measured.no_report(self.step, self.file))
         top1, rules = report["retrieval"]["top1"], Rules(measured.rules.minimum, smallest=0.0)
-        interval = (float(top1["interval"][0] - top1["chance"]), float(top1["interval"][1] - top1["chance"]))
+        low, high = top1["interval"]
+        windows, unknown = report["retrieval"].get("by_window"), ""
+        if windows:
+            hits = [place < found for found, n in windows for place in range(n)]
+            low, high = rate_interval(hits, np.repeat(np.arange(len(windows)), [n for _, n in windows]))
+        else:
+            unknown = "chunks of one window resemble each other: the true interval is wider"
+        interval = (float(low - top1["chance"]), float(high - top1["chance"]))
         return replace(
             row,
             estimate=float(top1["rate"] - top1["chance"]),
             n=int(top1["n"]),
+            clusters=len(windows) if windows else None,
             interval=interval,
             verdict=is_greater(interval, None, int(top1["n"]), rules),
-            note=too_few(top1["n"], rules) or "chunks of one window resemble each other: the true interval is wider",
+            note=too_few(top1["n"], rules) or unknown,
             details={"retrieval": report["retrieval"]},
         )
 
@@ -112,11 +125,13 @@ class Tells:
     """Clips that a verdict needs."""
 
     def judge(self, measured: Measurements) -> Row:
-        """Mean error saved, paired by clip, with its t interval."""
+        """Mean error saved, paired by clip, with its t interval over demonstrations."""
         row = Row(self.claim, NEARER, measured.command(self.step))
-        report = measured.report(self.file)
+        report = measured.report(self.step, self.file)
         if report is None or self.other not in report["nearer_than"]:
-            return replace(row, note=f"{self.file} is not there" if report is None else f"{self.other} was not asked")
+            return replace(
+                row, note=measured.no_report(self.step, self.file) if report is None else f"{self.other} was not asked"
+            )
         result, rules = report["nearer_than"][self.other], Rules(self.minimum, smallest=0.0)
         interval = (float(result["interval"][0]), float(result["interval"][1]))
         n, (first, last) = int(result["n"]), report["seeds"]
@@ -124,6 +139,7 @@ class Tells:
             row,
             estimate=float(result["by"]),
             n=n,
+            clusters=result.get("demonstrations"),
             seeds=f"{first}-{last}",
             interval=interval,
             p=float(result["p"]),

@@ -51,6 +51,9 @@ class Row:
     """Makes what the claim needs."""
     estimate: float | None = None
     n: int = 0
+    clusters: int | None = None
+    """How many seeds the episodes have, or windows the chunks, or demonstrations the clips: interval and p go by these
+    (None: n are all that there is, or what an old report counted)."""
     seeds: str = ""
     interval: Interval | None = None
     p: float | None = None
@@ -65,6 +68,7 @@ class Row:
             "estimate": self.estimate,
             "unit": self.unit.name,
             "n": self.n,
+            "clusters": self.clusters,
             "seeds": self.seeds,
             "interval": None if self.interval is None else list(self.interval),
             "p": self.p,

@@ -13,6 +13,7 @@ from training.evidence.row import RHO, RHO_CHECKPOINTS, Row, too_few
 from training.evidence.verdict import Rules, is_greater
 
 SMALLEST_RHO = 0.1
+ALIKE = "checkpoints of one training resemble each other: the true interval is wider"
 Pairs = list[tuple[float, float]]
 """(alignment score, success)."""
 
@@ -54,7 +55,8 @@ class ScorePredictsCheckpoint:
             return replace(row, note=measured.absent(self.arms))
         there = [name for name in self.arms if name in measured.arms]
         row = replace(row, seeds=seed_range(measured.shared(there, self.group)))
-        return _correlated(row, pairs, Rules(self.minimum, SMALLEST_RHO))
+        row = _correlated(row, pairs, Rules(self.minimum, SMALLEST_RHO))
+        return row if row.note else replace(row, note=ALIKE)
 
 
 def scored_episodes(measured: Measurements, arm: str, group: GroupName) -> Pairs:

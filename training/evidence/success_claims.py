@@ -1,4 +1,4 @@
-"""Claims about success rates."""
+"""Claims about success rates. Intervals and p-values go by cluster: episodes of one seed are one cluster."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from training.evaluation.rollout import Episode
 from training.evidence.arms import seed_range
+from training.evidence.clusters import cluster_count, clustered_comparison, clusters_of, rate_interval
 from training.evidence.groups import GroupName
 from training.evidence.measurements import Measurements
 from training.evidence.row import DIFFERENCE, RATE, RISE, Row, too_few
 from training.evidence.trend import Trend, paired_trend
 from training.evidence.verdict import is_greater, is_within
-from world2act_core.statistics import PairedComparison, paired_comparison, wilson_interval
+from world2act_core.statistics import PairedComparison
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class Unsaturated:
         episodes = measured.shared((self.arm,), self.group)
         if not episodes:
             return replace(row, note=measured.absent((self.arm,)))
-        n, good = len(episodes), sum(measured.arms[self.arm].successes(episodes))
-        interval = wilson_interval(good, n)
+        n, successes = len(episodes), measured.arms[self.arm].successes(episodes)
+        clusters = clusters_of(episodes)
+        interval = rate_interval(successes, clusters)
         return replace(
             row,
-            estimate=good / n,
+            estimate=sum(successes) / n,
             n=n,
+            clusters=cluster_count(clusters),
             seeds=seed_range(episodes),
             interval=interval,
             verdict=is_within(interval, self.low, self.high, n, measured.rules),
@@ -54,21 +57,21 @@ class Better:
     group: GroupName
 
     def judge(self, measured: Measurements) -> Row:
-        """Paired difference with Newcombe's interval and the exact McNemar p-value."""
+        """Paired difference with Newcombe's interval and the exact McNemar p-value, both by cluster."""
         pair = (self.better, self.worse)
         row = Row(self.claim, DIFFERENCE, measured.command(*(f"evaluate-{name}" for name in pair)))
         episodes = measured.shared(pair, self.group)
         if not episodes:
             return replace(row, note=measured.absent(pair))
         better, worse = (measured.arms[name].successes(episodes) for name in pair)
-        result = paired_comparison(better, worse)
+        result = clustered_comparison(better, worse, clusters_of(episodes))
         return replace(
             _judged(row, result, episodes, measured),
             estimate=result.difference,
             details={
                 "success": {self.better: result.rate_a, self.worse: result.rate_b},
                 "only_this_one_succeeded": {self.better: result.only_a, self.worse: result.only_b},
-                "training_minutes": {name: measured.minutes(name) for name in pair},
+                "training": {name: measured.training_time(name) for name in pair},
             },
         )
 
@@ -83,12 +86,13 @@ class Rising:
     group: GroupName
 
     def judge(self, measured: Measurements) -> Row:
-        """Linear contrast over the arms' order, paired by episode (``paired_trend``)."""
+        """Linear contrast over the arms' order, paired by episode, its spread by cluster (``paired_trend``)."""
         row = Row(self.claim, RISE, measured.command(*(f"evaluate-{name}" for name in self.arms)))
         episodes = measured.shared(self.arms, self.group)
         if len(episodes) < 2:
             return replace(row, note=measured.absent(self.arms))
-        result = paired_trend([measured.arms[name].successes(episodes) for name in self.arms])
+        values = [measured.arms[name].successes(episodes) for name in self.arms]
+        result = paired_trend(values, clusters=clusters_of(episodes))
         return replace(
             _judged(row, result, episodes, measured),
             estimate=result.rise,
@@ -101,6 +105,7 @@ def _judged(row: Row, result: PairedComparison | Trend, episodes: Sequence[Episo
     return replace(
         row,
         n=result.n,
+        clusters=cluster_count(clusters_of(episodes)),
         seeds=seed_range(episodes),
         interval=result.interval,
         p=result.p_value,

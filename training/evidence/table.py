@@ -18,9 +18,14 @@ def table(rows: Sequence[Row]) -> str:
     for row in rows:
         verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
         shown = numbers(row.unit, row.estimate, row.interval, row.p)
-        cells = (row.claim, *shown, str(row.n or ""), row.seeds, verdict)
+        cells = (row.claim, *shown, count(row.n, row.clusters), row.seeds, verdict)
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join(lines)
+
+
+def count(n: int, clusters: int | None) -> str:
+    """As "510", or "510 in 128 clusters" where not every episode has a seed of its own; "" for none."""
+    return f"{n or ''}" if clusters in (None, n) else f"{n} in {clusters} clusters"
 
 
 def numbers(
@@ -39,9 +44,16 @@ def arms_table(arms: Mapping[str, Any]) -> str:
     lines = ["| arm | " + " | ".join(GROUPS) + " | trained in |", "|---|" + "---|" * (len(GROUPS) + 1)]
     for name, arm in arms.items():
         cells = [success(arm["groups"].get(group)) for group in GROUPS]
-        taken = arm["training_minutes"]
-        lines.append(f"| {' | '.join((name, *cells, '' if taken is None else f'{taken:.1f} min'))} |")
+        lines.append(f"| {' | '.join((name, *cells, trained_in(arm)))} |")
     return "\n".join(lines)
+
+
+def trained_in(arm: Mapping[str, Any]) -> str:
+    """As "14.2 min of CPU"; wall time, where nothing else was measured, with a warning; "" for what was not trained."""
+    used, taken = arm.get("training_cpu_minutes"), arm["training_minutes"]
+    if used is not None:
+        return f"{used:.1f} min of CPU"
+    return "" if taken is None else f"{taken:.1f} min (not comparable: wall time on a shared machine)"
 
 
 def success(group: Mapping[str, Any] | None) -> str:

@@ -26,6 +26,7 @@ from world2act_core.compatibility import ContractMismatch, check_compatible
 from world2act_core.contract import Contract
 from world2act_core.imagined import ImaginedCodesError, read_code_book
 from world2act_core.manifest import CONTRACT_NAME, MANIFEST_NAME, ResidualFiles, write_manifest
+from world2act_core.monitor_config import MONITOR_NAME
 
 RESIDUAL_GRAPH = "residual.onnx"
 FUSED_GRAPH = "policy-residual.onnx"
@@ -74,7 +75,7 @@ def export_residual(config: ResidualExportConfig) -> Path:
         files.mkdir()
         described = _write_files(config, trained, base, files)
         config.out.mkdir(parents=True, exist_ok=True)
-        for stale in (FUSED_GRAPH, IMAGINED_CODES):
+        for stale in (FUSED_GRAPH, IMAGINED_CODES, MONITOR_NAME):
             (config.out / stale).unlink(missing_ok=True)
         for path in files.iterdir():
             shutil.copyfile(path, config.out / path.name)

@@ -17,6 +17,7 @@ from training.common.machine import describe_machine, git_commit
 from training.common.workers import pick_device
 from training.post_training.actions import ChunkCoder
 from training.post_training.config import PostTrainConfig
+from training.post_training.frozen import module_hash
 from training.post_training.imagined import ImaginedCodes, ImaginedLatents
 from training.post_training.interfaces import VideoAdapter
 from training.post_training.load import ADAPTERS
@@ -28,6 +29,7 @@ from training.post_training.rollouts import Collector, LocalCollector, ParallelC
 from training.post_training.students import LoraStudent, ResidualStudent, open_lora_student, open_residual_student
 from training.post_training.trainer import PostTrainer
 from world2act_core.contract import Contract
+from world2act_core.files import sha256_file
 
 STUDENTS = "training.post_training.students"
 
@@ -41,10 +43,12 @@ def post_train(config: PostTrainConfig) -> Path:
     source = BaseSource(config.base, config.text_encoder)
     latents = ImaginedLatents(config.imagined)
     student, recipe, coder = _student(config, source, latents.origin.vae)
+    _check_robots(config, student.contract, latents)
     video, _, adapters = open_adapters(config.adapters, student.contract, latents.origin.vae)
     codes = latents.codes(cast(VideoAdapter, video), config.trajectories, config.tasks)
-    _copy_adapters(adapters.folder, config.out / ADAPTERS)
-    trainer = PostTrainer(config, student, coder, codes, _facts(student.contract, latents), device)
+    _copy_adapters(adapters.folder, config.out)
+    facts = _facts(config, source, student.contract, latents, module_hash(video))
+    trainer = PostTrainer(config, student, coder, codes, facts, device)
     _move(student, coder, device)
     collector = _collector(config, recipe, codes, coder.steps)
     try:
@@ -92,8 +96,20 @@ def check_settings(config: PostTrainConfig) -> None:
             "a contrastive target needs at least two initial states at a time: raise --trajectories, "
             "--states-per-iteration or --batch-states"
         )
+    if config.states_per_iteration < 1 or config.batch_states < 0:
+        raise TrainingError("--states-per-iteration must be at least 1, --batch-states 0 (all of them) or more")
     if not objective.temperature > 0:
         raise TrainingError(f"--objective.temperature must be above 0, got {objective.temperature}")
+    head = config.residual
+    if head.heads < 1 or head.token % head.heads:
+        raise TrainingError(
+            f"--residual.token {head.token} is not divisible by --residual.heads {head.heads}: heads have equal parts"
+        )
+    if config.method == "lora" and objective.size_penalty:
+        raise TrainingError(
+            "--objective.size-penalty is for --method residual: low-rank adapters change the policy itself, so that no "
+            "rollout says what it did without them"
+        )
 
 
 def _student(
@@ -127,8 +143,22 @@ def _collector(
     return ParallelCollector(recipe, codes, steps, config.rollout, workers)
 
 
-def _facts(contract: Contract, latents: ImaginedLatents) -> dict[str, Any]:
+def _check_robots(config: PostTrainConfig, contract: Contract, latents: ImaginedLatents) -> None:
+    """Another arm would see other first pictures and move otherwise, and nothing later would notice."""
+    robots = {f"--base {config.base}": contract.robot, "--rollout.robot": config.rollout.robot}
+    if latents.robot is not None:
+        robots[f"--imagined {config.imagined}"] = latents.robot
+    if len(set(robots.values())) > 1:
+        raise TrainingError(f"not all of one robot: {', '.join(f'{what} is of {who}' for what, who in robots.items())}")
+
+
+def _facts(
+    config: PostTrainConfig, source: BaseSource, contract: Contract, latents: ImaginedLatents, video_adapter: str
+) -> dict[str, Any]:
     return {
+        "video_adapter": video_adapter,
+        # A bundle's is part of the bundle.
+        "text_encoder": None if source.is_bundle else sha256_file(config.text_encoder / "model.onnx"),
         "contract": contract.to_text(),
         "world_model": latents.origin.world_model,
         "vae": latents.origin.vae,
@@ -146,13 +176,18 @@ def _move(student: ResidualStudent | LoraStudent, coder: ChunkCoder, device: tor
         student.model.to(device)
 
 
-def _copy_adapters(checkpoint: Path, target: Path) -> None:
-    """Keep the adapters with the run, without their optimiser."""
-    if target.exists():
+def _copy_adapters(checkpoint: Path, out: Path) -> None:
+    """Keep the adapters with the run, without their optimiser.
+
+    A copy from before the first checkpoint is replaced: a run that ended there may have been begun with other adapters.
+    """
+    target = out / ADAPTERS
+    if target.exists() and checkpoints(out):
         return
     temporary = _beside(target)
     shutil.rmtree(temporary, ignore_errors=True)
     shutil.copytree(checkpoint, temporary, ignore=shutil.ignore_patterns("optimiser*"))
+    shutil.rmtree(target, ignore_errors=True)
     temporary.replace(target)
 
 

@@ -115,10 +115,13 @@ def imagine_states(config: ImagineConfig, model: Imagination, look: Look, film: 
         starts=starts,
         source=config.source,
     )
-    states = _existing(config.out, origin)
+    states = _existing(config.out, origin, config.robot)
     number = _next_number(states, config.starts)
     shards = range(len(states) // config.shard_size, -(-config.count // config.shard_size))
-    facts = {"machine": describe_machine(), "commit": git_commit(), "frames": model.frames}
+    # Beside the origin and not in it, whose hash stands in measurements that are finished.
+    facts = {
+        "machine": describe_machine(), "commit": git_commit(), "frames": model.frames, "robot": config.robot
+    }  # fmt: skip
     columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     candidates = candidate_states(config.starts, config.prompts, number)
     with Progress(TextColumn("imagine"), *columns) as progress:
@@ -156,12 +159,12 @@ def write_preview(root: Path, model: Imagination, count: int) -> None:
         (root / f"preview-{number:06d}.mp4").write_bytes(encode_frames(frames, 10))
 
 
-def _existing(root: Path, origin: Origin) -> list[InitialState]:
+def _existing(root: Path, origin: Origin, robot: str) -> list[InitialState]:
     if not (root / META).exists():
         return []
     store = ImaginedLatents(root)
-    if store.origin != origin:
-        theirs, ours = vars(store.origin), vars(origin)
+    theirs, ours = ({**vars(of), "robot": arm} for of, arm in ((store.origin, store.robot or robot), (origin, robot)))
+    if theirs != ours:
         changed = {key: (theirs[key], ours[key]) for key in ours if theirs[key] != ours[key]}
         raise DatasetError(f"{root} was imagined otherwise (there, now): {changed}; choose another --out")
     return list(store.states)

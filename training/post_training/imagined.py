@@ -55,11 +55,16 @@ class ImaginedLatents:
         if not path.exists():
             raise DatasetError(f"{root} holds no imagined latents ({META} is missing); run `training imagine` first")
         self.root = root
-        self.meta: dict[str, Any] = json.loads(path.read_text())
+        try:
+            self.meta: dict[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise DatasetError(f"cannot read {path}: {error}; delete it and run `training imagine` again") from error
         if self.meta.get("version") != VERSION:
             raise DatasetError(f"{path} has layout {self.meta.get('version')!r}, this reader needs {VERSION}")
         self.origin = Origin(**self.meta["origin"])
         self.states = tuple(InitialState.from_json(row) for row in self.meta["states"])
+        self.robot: str | None = self.meta.get("robot")
+        """Whose first pictures these are; None where it was not kept."""
 
     def __len__(self) -> int:
         return len(self.states)
@@ -68,13 +73,7 @@ class ImaginedLatents:
         """Windows of initial state ``number``: float32 [parts * windows, 16, 1+N, h, w]."""
         if not 0 <= number < len(self):
             raise DatasetError(f"{self.root} holds {len(self)} initial states, there is no number {number}")
-        path = shard_path(self.root, number // self.origin.shard_size)
-        try:
-            return load_file(path)[_key(number)].float()
-        except (OSError, SafetensorError, KeyError) as error:
-            raise DatasetError(
-                f"cannot read {path}: {error}; delete {META} and run `training imagine` again"
-            ) from error
+        return self._of_shard(self._shard(number), number)
 
     def numbers(self, count: int, tasks: Sequence[str] = ()) -> list[int]:
         """The first ``count`` states, of ``tasks`` only when there are any; TrainingError when there are fewer."""
@@ -100,11 +99,27 @@ class ImaginedLatents:
         for number in numbers:
             shard = number // self.origin.shard_size
             if shard not in shards:
-                shards = {shard: load_file(shard_path(self.root, shard))}
-            windows = adapter(shards[shard][_key(number)].float())  # [parts * windows, N, C]
+                shards = {shard: self._shard(number)}
+            windows = adapter(self._of_shard(shards[shard], number))  # [parts * windows, N, C]
             rows.append(windows.reshape(len(self.states[number].prompts), -1, windows.shape[-1]))
         states = tuple(self.states[number] for number in numbers)
         return ImaginedCodes(states, tuple(rows), whole_episode=self.origin.prompts == "instruction")
+
+    def _shard(self, number: int) -> dict[str, torch.Tensor]:
+        """Everything in the file that state ``number`` is in."""
+        path = shard_path(self.root, number // self.origin.shard_size)
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise DatasetError(
+                f"cannot read {path}: {error}; delete {META} and run `training imagine` again"
+            ) from error
+
+    def _of_shard(self, shard: dict[str, torch.Tensor], number: int) -> torch.Tensor:
+        if _key(number) not in shard:
+            path = shard_path(self.root, number // self.origin.shard_size)
+            raise DatasetError(f"{path} lacks {_key(number)}; delete {META} and run `training imagine` again")
+        return shard[_key(number)].float()
 
 
 @dataclass(frozen=True)

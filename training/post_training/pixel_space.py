@@ -34,6 +34,8 @@ from training.vla.model import NanoVla
 from training.vla.normalisation import Normalisation
 from training.vla.text import embed_skills
 from training.vla.train import load_trained
+from training.world_model.windows import dataset_hash
+from world2act_core.files import sha256_file
 from world2act_core.images import fit_image
 from world2act_core.text_encoder import TextEncoder
 
@@ -96,12 +98,21 @@ def run_pixels(config: PixelConfig, world_model: Imagination) -> Path:
     if not config.trajectories:
         return _save(config, model, 0)
     cache = FrameCache(config.cache)
+    base, encoder = module_hash(model), sha256_file(config.text_encoder / "model.onnx")
     dynamics = train_inverse_dynamics(config, cache, world_model)
-    facts = {**_facts(config), "inverse_dynamics": module_hash(dynamics), "world_model": world_model.sha256}
+    facts = {
+        **_facts(config),
+        "inverse_dynamics": module_hash(dynamics),
+        "world_model": world_model.sha256,
+        "imagined": vars(store.origin),
+    }
     data = make_pseudo_data(
         config.out / "pseudo", store, config.trajectories, world_model, dynamics, config.stride, facts
     )
-    return _save(config, model, config.cloning.steps) if clone(config, model, cache, data, world_model) else config.out
+    learnt_from = {"dataset": dataset_hash(cache.dataset), "base_policy": base, "text_encoder_sha256": encoder}
+    learnt_from |= {"inverse_dynamics": facts["inverse_dynamics"], "imagined_by": facts["imagined"]}
+    finished = clone(config, model, cache, data, world_model, learnt_from)
+    return _save(config, model, config.cloning.steps) if finished else config.out
 
 
 def train_inverse_dynamics(config: PixelConfig, cache: FrameCache, world_model: Imagination) -> InverseDynamics:
@@ -111,6 +122,7 @@ def train_inverse_dynamics(config: PixelConfig, cache: FrameCache, world_model: 
     model = InverseDynamics(cache.contract, config.steps_per_pair)
     model.normalisation = Normalisation.fitted(cache.contract, pairs.state, pairs.action)
     facts = {"seed": config.seed, "dynamics": dataclasses.asdict(config.dynamics), "steps": config.steps_per_pair}
+    facts["dataset"] = dataset_hash(cache.dataset)
     out = config.out / "inverse-dynamics"
     done = train_supervised(
         "inverse dynamics", model, lambda step: pair_loss(model, pairs.batch(step)), config.dynamics, out, facts
@@ -120,8 +132,18 @@ def train_inverse_dynamics(config: PixelConfig, cache: FrameCache, world_model: 
     return model.eval().requires_grad_(False)
 
 
-def clone(config: PixelConfig, model: NanoVla, cache: FrameCache, data: PseudoData, world_model: Imagination) -> bool:
-    """Fine-tune ``model`` in place on pseudo-actions and real demonstrations; False when interrupted."""
+def clone(
+    config: PixelConfig,
+    model: NanoVla,
+    cache: FrameCache,
+    data: PseudoData,
+    world_model: Imagination,
+    learnt_from: dict[str, Any],
+) -> bool:
+    """Fine-tune ``model`` in place on pseudo-actions and real demonstrations; False when interrupted.
+
+    learnt_from: hashes of what decides the result besides the settings; a run begun with others is not continued.
+    """
     prompts = torch.from_numpy(TextEncoder(config.text_encoder, threads=1).encode(data.prompts))
     source = _real_batches(config, cache) if config.real_share else None
     pseudo = _PseudoBatches(data, prompts, world_model, model, config)
@@ -136,7 +158,8 @@ def clone(config: PixelConfig, model: NanoVla, cache: FrameCache, data: PseudoDa
             parts["real"] = real.detach()
         return total, parts
 
-    return train_supervised("cloning", model, loss, config.cloning, config.out / "cloning", _facts(config))
+    facts = {**_facts(config), **learnt_from}
+    return train_supervised("cloning", model, loss, config.cloning, config.out / "cloning", facts)
 
 
 class _PseudoBatches:

@@ -15,7 +15,8 @@ from rich.progress import track
 from safetensors.numpy import load_file, save_file
 
 from training.common.disk import naming_full_disk, require_free_space, write_text_atomically
-from training.common.errors import CheckpointError, TrainingError
+from training.common.errors import TrainingError
+from training.common.sameness import changes, refuse
 from training.post_training.imagined import ImaginedLatents
 from training.post_training.interfaces import Imagination
 from training.post_training.inverse_dynamics import InverseDynamics
@@ -115,8 +116,7 @@ def _frame_shape(store: ImaginedLatents, world_model: Imagination) -> tuple[int,
 
 def _read(root: Path, facts: dict[str, Any]) -> PseudoData:
     meta = json.loads((root / META).read_text())
-    if meta["facts"] != facts:
-        raise CheckpointError(f"{root} was made otherwise (there, now): {meta['facts']}, {facts}; choose another --out")
+    refuse(f"{root} was made otherwise", changes(meta["facts"], facts))
     arrays = load_file(root / "labels.safetensors")
     frames = np.load(root / "frames.npy", mmap_mode="r")
     return PseudoData(frames, arrays["state"], arrays["chunk"], arrays["prompt"], tuple(meta["prompts"]))

@@ -14,9 +14,10 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from training.common.checkpoint import checkpoints, latest_checkpoint, read_info, read_tensors, save_checkpoint
-from training.common.errors import CheckpointError, TrainingError
+from training.common.errors import TrainingError
 from training.common.interrupt import Interrupted
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
+from training.common.sameness import changes, refuse
 from training.common.schedule import set_learning_rate
 
 LossOfStep = Callable[[int], tuple[torch.Tensor, dict[str, torch.Tensor]]]
@@ -43,7 +44,8 @@ def train_supervised(
 
     Args:
         name: shown beside the bar. loss: scalar and parts of a step's batch, a function of the step number alone.
-        out: folder of the checkpoints; a run found there is continued. facts: must be equal to those found there.
+        out: folder of the checkpoints; a run found there is continued. facts: must be equal to those found there, as
+            JSON; what a run does not say counts as equal.
     Raises:
         CheckpointError: ``out`` holds a run with other facts.
         TrainingError: a gradient is not finite.
@@ -102,9 +104,7 @@ def _restore(model: nn.Module, optimiser: torch.optim.Optimizer, out: Path, fact
         return 0, 0.0
     folder = latest_checkpoint(out)
     info = read_info(folder)
-    changed = {key: (info.get(key), value) for key, value in facts.items() if info.get(key) != value}
-    if changed:
-        raise CheckpointError(f"{folder} was trained otherwise (there, now): {changed}; choose another --out")
+    refuse(f"{folder} was trained otherwise", changes({key: info[key] for key in facts if key in info}, facts))
     model.load_state_dict(read_tensors(folder, "model"))
     load_optimiser(model.named_parameters(), optimiser, read_tensors(folder, "optimiser"))
     return int(info["step"]), float(info["seconds"])

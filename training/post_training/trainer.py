@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from training.common.checkpoint import keep_copy, read_info, read_tensors, save_checkpoint
-from training.common.errors import CheckpointError, TrainingError
+from training.common.errors import TrainingError
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
+from training.common.sameness import changes, refuse
 from training.common.schedule import set_learning_rate
 from training.post_training.actions import ChunkCoder
 from training.post_training.config import PostTrainConfig
@@ -33,7 +34,10 @@ from training.post_training.students import TrainableStudent
 FREE_FIELDS = (
     "out", "iterations", "keep_every", "workers", "threads", "device", "base", "adapters", "imagined", "text_encoder"
 )  # fmt: skip
-"""May change when a run continues; folders are compared by the hash of what is in them."""
+"""May change when a run continues; folders are compared by what is in them (see ``OWN_FACTS``)."""
+OWN_FACTS = ("world_model", "vae", "contract", "imagined", "video_adapter", "text_encoder")
+"""Facts besides the configuration that must stay; ``imagined``: all that decides the imagined latents, not only whose
+they are, for the same world model imagines other things with another seed, and recordings may stand in its place."""
 KEPT = "kept"
 """Folder inside a run with the checkpoints of ``keep_every``, for measuring how success grows."""
 
@@ -50,7 +54,7 @@ class PostTrainer:
         facts: Mapping[str, Any],
         device: torch.device | None = None,
     ) -> None:
-        """facts: what the checkpoint should say besides (contract, hashes of the world model and VAE)."""
+        """facts: what the checkpoint should say besides (``OWN_FACTS``)."""
         self.config = config
         self.student = student
         self.coder = coder
@@ -164,14 +168,12 @@ class PostTrainer:
     def restore(self, folder: Path) -> None:
         """Continue from a checkpoint of the same settings and frozen parts; CheckpointError names what differs."""
         info = read_info(folder)
-        ours = {"frozen": self.guard.hashes, **{key: self.facts.get(key) for key in ("world_model", "vae", "contract")}}
-        theirs = {key: info.get(key) for key in ours}
         mine, yours = as_json(self.config), info["config"]
-        changed = [key for key in mine if key not in FREE_FIELDS and mine[key] != yours.get(key)]
-        changed += [key for key in ours if ours[key] != theirs[key]]
-        if changed:
-            values = {key: (yours.get(key, theirs.get(key)), mine.get(key, ours.get(key))) for key in changed}
-            raise CheckpointError(f"{folder} was trained otherwise (there, now): {values}; choose another --out")
+        found = {key: (yours.get(key), mine[key]) for key in mine if mine[key] != yours.get(key)}
+        found = {key: pair for key, pair in found.items() if key not in FREE_FIELDS}
+        ours = {"frozen": self.guard.hashes, **{key: self.facts.get(key) for key in OWN_FACTS}}
+        found |= changes({key: info[key] for key in ours if key in info}, ours)
+        refuse(f"{folder} was trained otherwise", found)
         self.student.load({name: value.to(self.device) for name, value in read_tensors(folder, "student").items()})
         load_optimiser(self.student.parameters.items(), self.optimiser, read_tensors(folder, "optimiser"))
         self.generator.set_state(read_tensors(folder, "random")["generator"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,9 +16,10 @@ from training.common.errors import DatasetError, TrainingError
 from training.data import layout
 from training.data.contract_file import claim_contract
 from training.data.lerobot_reader import LeRobotReader
-from training.data.lerobot_writer import discard_unfinished, read_staged, staged_folders
-from training.data.pack import episode_rows, pack_dataset
+from training.data.lerobot_writer import discard_unfinished
+from training.data.pack import pack_dataset
 from training.skills.config import SkillsConfig
+from training.skills.continued import FinishedClips
 from training.skills.decompose import Decomposer, GrammarDecomposer
 from training.skills.language_model import Asker, LanguageModelDecomposer, endpoint_asker
 from training.skills.motion import trajectory_source
@@ -42,21 +44,23 @@ def build_skills(config: SkillsConfig) -> None:
 
 def make_skills(config: SkillsConfig, asker: Asker | None = None) -> dict[str, Any]:
     """Write the skill dataset and return its summary; ``asker``: instead of the configured endpoint."""
+    config.check()
     reader, contract = _open_source(config.dataset)
     source = trajectory_source(contract, str(config.dataset / layout.CONTRACT_PATH))
     decomposer = _decomposer(config, contract, asker)
-    settings = _claim_output(config, contract)
+    finished = FinishedClips.under(config.out)
+    settings = _claim_output(config, contract, reader, finished)
     minimum = config.minimum_frames or contract.execute_steps
     total = len(reader.episodes[: config.max_episodes])
-    done = _finished_clips(config.out)
     report: PlanReport | None = None
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with _progress() as progress:
+        plans = plan_clips(reader, source, decomposer, config, minimum)
+        with closing(plans), _progress() as progress:
             task = progress.add_task("skills", total=total, detail="")
             unpacked = 0
-            for plan, report in plan_clips(reader, source, decomposer, config, minimum):
-                missing = [i for i, seed in enumerate(plan.clip_seeds()) if seed not in done] if plan else []
+            for plan, report in plans:
+                missing = finished.missing(plan, str(config.dataset)) if plan else []
                 for position in missing:
                     assert plan is not None
                     stage_clip(reader, plan, position, contract, config.out)
@@ -95,36 +99,35 @@ def _decomposer(config: SkillsConfig, contract: Contract, asker: Asker | None) -
     return LanguageModelDecomposer(asker or endpoint_asker(config.llm, cache), template, contract.vocabulary)
 
 
-def _claim_output(config: SkillsConfig, contract: Contract) -> dict[str, Any]:
-    """Prepare ``out``, or continue it when it was made with the same settings; returns the settings."""
+def _claim_output(
+    config: SkillsConfig, contract: Contract, reader: LeRobotReader, finished: FinishedClips
+) -> dict[str, Any]:
+    """Prepare ``out``, or continue it when it was made with the same settings from the same demonstrations; returns
+    the settings."""
     if config.out.resolve() == config.dataset.resolve():
         raise DatasetError(f"--out {config.out} is the source dataset itself; choose another folder")
     settings = config.fingerprint()
     path = config.out / SETTINGS_PATH
     if path.exists():
         there = json.loads(path.read_text())
-        if there["hash"] != settings["hash"]:
+        if there["hash"] != settings["hash"] and finished:
             changed = sorted(key for key in settings if key != "hash" and settings.get(key) != there.get(key))
             raise DatasetError(
                 f"{config.out} was made with other settings ({', '.join(changed)} differ); choose another --out, or "
                 "delete it to make it anew"
             )
         claim_contract(contract, config.out, str(config.dataset))
+        finished.check_source(reader.episodes, str(config.dataset))
     elif (config.out / layout.INFO_PATH).exists():
         raise DatasetError(f"{config.out} holds another dataset; choose another --out")
     else:
         claim_contract(contract, config.out, str(config.dataset))
-        write_text_atomically(path, json.dumps(settings, indent=1))
+    write_text_atomically(path, json.dumps(settings, indent=1))
     calibrations = config.dataset / layout.CALIBRATION_PATH
     if calibrations.exists():
         write_bytes_atomically(config.out / layout.CALIBRATION_PATH, calibrations.read_bytes())
     discard_unfinished(config.out)
     return settings
-
-
-def _finished_clips(out: Path) -> set[int]:
-    packed = {int(row["seed"]) for row in episode_rows(out)}
-    return packed | {read_staged(folder)[0].seed for folder in staged_folders(out)}
 
 
 def _finish(config: SkillsConfig, report: PlanReport | None, fps: float, settings: dict[str, Any]) -> dict[str, Any]:

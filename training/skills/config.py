@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from training.common.errors import TrainingError
+from training.skills.interactions import GripperConfig, TouchConfig
 from training.skills.language_model import LanguageModelConfig
 from training.skills.segment import SegmentationConfig
 from training.skills.template import load_template
@@ -35,6 +37,36 @@ class SkillsConfig:
     figure: bool = True
     """Draw the distribution of clip lengths."""
 
+    def check(self) -> None:
+        """Raise TrainingError when a value makes no sense, before anything is written."""
+        gripper, touch = self.segmentation.gripper, self.segmentation.touch
+        lowest: dict[str, tuple[float | None, float]] = {
+            "--minimum-frames": (self.minimum_frames, 1),
+            "--tolerance-frames": (self.tolerance_frames, 0),
+            "--max-episodes": (self.max_episodes, 1),
+            "--clips-per-file": (self.clips_per_file, 1),
+            "--llm.parallel": (self.llm.parallel, 1),
+            **{f"--segmentation.gripper.{name}": (value, 0) for name, value in _numbers(gripper)},
+            **{f"--segmentation.touch.{name}": (value, -1 if name == "turn_cosine" else 0)
+               for name, value in _numbers(touch)},
+            **{f"--segmentation.{name}": (value, 0) for name, value in _numbers(self.segmentation)},
+        }  # fmt: skip
+        problems = [
+            f"{name.replace('_', '-')} is {value}, it must be {least:g} or more"
+            for name, (value, least) in lowest.items()
+            if value is not None and not value >= least
+        ]
+        if gripper.closing_m == 0 or not 0 < gripper.closing_fraction < 1:
+            problems.append(
+                "--segmentation.gripper.closing-m must be above 0 m (the paper: 0.05), closing-fraction between 0 and 1"
+            )
+        if not gripper.hysteresis <= 1:
+            problems.append(
+                f"--segmentation.gripper.hysteresis is {gripper.hysteresis}, a share of the threshold from 0 to 1"
+            )
+        if problems:
+            raise TrainingError("; ".join(problems))
+
     def fingerprint(self) -> dict[str, Any]:
         """What decides the clips; a dataset made with something else is not continued."""
         settings: dict[str, Any] = {
@@ -47,3 +79,9 @@ class SkillsConfig:
             settings |= {"model": self.llm.model, "template": load_template(self.llm.template).digest}
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
         return {**settings, "hash": digest}
+
+
+def _numbers(part: GripperConfig | TouchConfig | SegmentationConfig) -> list[tuple[str, float]]:
+    """Name and value of every number among the settings."""
+    values = ((entry.name, getattr(part, entry.name)) for entry in fields(part))
+    return [(name, value) for name, value in values if isinstance(value, float)]

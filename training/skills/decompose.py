@@ -53,6 +53,10 @@ class Decomposer(Protocol):
         """As many prompts as segments, in order; raises :class:`Discarded`."""
         ...
 
+    def close(self) -> None:
+        """Give up, from another thread, whatever is under way."""
+        ...
+
 
 class GrammarDecomposer:
     """Reads the instruction with the deterministic planner and deals its steps out to the segments.
@@ -74,6 +78,9 @@ class GrammarDecomposer:
             raise Discarded("not_understood", f"{instruction!r}: {error.code}: {error.message}") from error
         chosen = deal_out(steps, segments)
         return tuple(self.prompt(skill) for skill in chosen)
+
+    def close(self) -> None:
+        """Nothing: the grammar answers at once."""
 
     def prompt(self, skill: Skill) -> AtomicPrompt:
         """The canonical prompt of a skill."""

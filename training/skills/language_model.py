@@ -43,6 +43,10 @@ class Asker(Protocol):
         """The parsed answer; raises :class:`AskError`."""
         ...
 
+    def close(self) -> None:
+        """Give up the questions under way; they raise :class:`AskError` CANCELED at once."""
+        ...
+
 
 @dataclass(frozen=True)
 class LanguageModelConfig:
@@ -108,6 +112,10 @@ class LanguageModelDecomposer:
         self._count_refusal(False)
         return tuple(atomic_prompt(text, self._vocabulary) for text in checked_prompts(answer, len(segments)))
 
+    def close(self) -> None:
+        """Give up the questions under way."""
+        self._asker.close()
+
     def _count_refusal(self, refused: bool) -> int:
         with self._lock:
             self._refused = self._refused + 1 if refused else 0
@@ -147,12 +155,16 @@ def endpoint_asker(config: LanguageModelConfig, cache: Path) -> Asker:
     except ValueError as error:
         raise LanguageModelError(f"--llm: {error}") from error
     client = LlmClient(endpoint, cache=cache)
+    cancel = threading.Event()
 
     class _EndpointAsker:
         def ask(self, system: str, user: str, schema: type[Answer]) -> Answer:
             try:
-                return client.ask(system, user, schema)
+                return client.ask(system, user, schema, cancel)
             except LlmError as error:
                 raise AskError(error.code, error.message) from error
+
+        def close(self) -> None:
+            cancel.set()
 
     return _EndpointAsker()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -67,10 +67,11 @@ class PlanReport:
 
 def plan_clips(
     reader: LeRobotReader, source: TrajectorySource, decomposer: Decomposer, config: SkillsConfig, minimum: int
-) -> Iterator[tuple[EpisodePlan | None, PlanReport]]:
+) -> Generator[tuple[EpisodePlan | None, PlanReport]]:
     """Look at every demonstration in order; gives its clips (None: discarded) and the running report.
 
     ``minimum``: frames a clip must have. Prompts are asked for ``config.llm.parallel`` demonstrations at a time.
+    However it ends, the ``decomposer`` is closed: nobody waits for an answer that is not wanted any more.
     """
     report = PlanReport(BoundaryAgreement(config.tolerance_frames))
     rows = iter(reader.episodes[: config.max_episodes])
@@ -85,8 +86,10 @@ def plan_clips(
                 report.agreement.add(list(row["skill_from"])[1:], [part.start for part in parts[1:]])
             return row, pool.submit(_plan, row, parts, values, decomposer, reader.fps, config, minimum)
 
-        waiting = [start(row) for row in islice(rows, 2 * ahead)]
+        waiting: list[tuple[dict[str, Any], Future[EpisodePlan]]] = []
         try:
+            for row in islice(rows, 2 * ahead):
+                waiting.append(start(row))  # one by one: an interrupt finds those that are asked already
             while waiting:
                 row, answer = waiting.pop(0)
                 report.episodes += 1
@@ -102,6 +105,7 @@ def plan_clips(
         finally:
             for _, answer in waiting:
                 answer.cancel()
+            decomposer.close()
 
 
 def _plan(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from training.common.errors import TrainingError
 from training.common.interrupt import Interrupted
 from training.recipes.pipeline.step import Step
 
+BUSY = "import time\nwhile time.process_time() < 0.3: pass"
 RAN: list[str] = []
 """Files written, in order; a test empties it."""
 
@@ -40,7 +43,8 @@ class WriteConfig:
 
 
 def write(config: WriteConfig) -> None:
-    """The command. trouble: "error", "bug", "ctrl-c", "asked" (a signal that is handled), "nothing" (no output)."""
+    """The command. trouble: "error", "bug", "ctrl-c", "asked" (a signal that is handled), "nothing" (no output);
+    "busy" (whatever STEP_TROUBLE says): a process of its own computes for 0.3 s."""
     for path in config.reads:
         assert path.exists(), f"{path} should have been made before"
     RAN.append(config.out.name)
@@ -58,6 +62,8 @@ def write(config: WriteConfig) -> None:
         with Interrupted() as interrupted:
             os.kill(os.getpid(), signal.SIGINT)
             assert interrupted
+    if config.trouble == "busy":
+        subprocess.run([sys.executable, "-c", BUSY], check=True)
     if trouble != "nothing":
         before = config.out.read_text() if config.out.exists() else ""
         config.out.write_text(before + config.text)

@@ -16,14 +16,14 @@ QUICK: dict[str, Any] = {"preset": "tiny", "threads": 1, "bf16": False, "log_eve
 
 def vae_config(dataset: Path, out: Path, steps: int, **changes: Any) -> VaeTrainConfig:
     """Train the tiny VAE for ``steps`` steps of two 5-frame clips."""
-    config = VaeTrainConfig(dataset=dataset, out=out, steps=steps, batch=2, frames=5, holdout_every=3, **QUICK)
+    config = VaeTrainConfig(dataset=dataset, out=out, steps=steps, batch=2, frames=5, holdout_every=2, **QUICK)
     return dataclasses.replace(config, **changes)
 
 
 def world_model_config(root: Path, out: Path, steps: int, **changes: Any) -> WorldModelTrainConfig:
     """Train the tiny world model for ``steps`` steps of four clips on what :func:`prepare` made in ``root``."""
     config = WorldModelTrainConfig(
-        latents=root / "latents", vae=root / "vae", out=out, steps=steps, batch=4, holdout_every=3, **QUICK
+        latents=root / "latents", vae=root / "vae", out=out, steps=steps, batch=4, holdout_every=2, **QUICK
     )
     return dataclasses.replace(config, **changes)
 

@@ -11,11 +11,11 @@ import torch
 from training.alignment.actions import read_actions
 from training.alignment.batches import BatchSource
 from training.alignment.cached import CachedClips, task_of
-from training.alignment.config import AdapterConfig, ObjectiveChanges, ScheduleChanges
+from training.alignment.config import AdapterConfig, AlignConfig, ObjectiveChanges, ScheduleChanges
 from training.alignment.index import build_index
 from training.alignment.load import load_adapters
-from training.alignment.train import align
-from training.common.errors import CheckpointError, DatasetError
+from training.alignment.train import RESULT, align
+from training.common.errors import CheckpointError, DatasetError, TrainingError
 from training.tests.synthetic_clock import CHUNK, clock_dataset, numbers_said, numbers_shown, oracle_latents, tiny_align
 
 latents_module = pytest.importorskip("training.world_model.latents")
@@ -25,6 +25,7 @@ class OracleVae:
     """Stands in for the world model's VAE: causal, and keeps the frame number readable."""
 
     hash = "oracle" * 8
+    holdout_every: int | None = 6
 
     def to(self, device: torch.device) -> OracleVae:
         return self
@@ -98,6 +99,50 @@ def test_latents_of_another_dataset_or_vae_are_refused(
     (changed / "meta.json").write_text(json.dumps(meta | {"vae_sha256": "cafe"}))
     with pytest.raises(CheckpointError, match="'vae': \\('oracle.*'cafe'\\).*choose another --out"):
         align(tiny_align(tmp_path / "run", 2, latents=changed, dataset=dataset, holdout_every=6))
+
+
+def test_latents_imagined_anew_and_another_hold_out_are_refused(cached: tuple[Path, Path], tmp_path: Path) -> None:
+    dataset, cache = cached
+    meta = json.loads((cache / "meta.json").read_text())
+
+    def copy(name: str, **changes: object) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for path in cache.glob("shard-*"):
+            (folder / path.name).symlink_to(path)
+        (folder / "meta.json").write_text(json.dumps(meta | changes))
+        return folder
+
+    def config(latents: Path, steps: int = 1, **changes: object) -> AlignConfig:
+        return tiny_align(tmp_path / "run", steps, latents=latents, dataset=dataset, **{"holdout_every": 6, **changes})
+
+    first = copy("first", imagined_seed=0)
+    align(config(first))
+    before = (tmp_path / "run" / RESULT).read_bytes()
+    # Finished: there is no step left, so nothing would come of another cache but its name.
+    with pytest.raises(CheckpointError, match=r"another run.*'latents': \('\w{12}', '\w{12}'\).*another --out"):
+        align(config(copy("second", imagined_seed=1)))
+    for schedule, said in (
+        (ScheduleChanges(steps=2, batch=4), r"'schedule.batch': \(8, 4\)"),
+        (ScheduleChanges(steps=1, learning_rate=1e-5), r"'schedule.learning_rate'"),
+    ):
+        with pytest.raises(CheckpointError, match=said):
+            align(config(first, schedule=schedule))
+    with pytest.raises(TrainingError, match=r"--holdout-every 5, but what made the latents in .*first was .* 6:"):
+        align(config(first, holdout_every=5))
+    assert (tmp_path / "run" / RESULT).read_bytes() == before
+    # The same latents elsewhere, and from before their cache said what was held out.
+    del meta["holdout_every"]
+    more = ScheduleChanges(steps=2, learning_rate=1e-5)
+    last = align(config(copy("moved", imagined_seed=0, dataset="elsewhere"), schedule=more))
+    assert last.name == "step-00000002"
+    with pytest.raises(CheckpointError, match=r"'schedule.steps': \(2, 1\)"):
+        align(config(first))
+    # A checkpoint from before it was kept which latents it was trained on is taken as it is.
+    info = json.loads((last / "checkpoint.json").read_text())
+    del info["latents"]
+    (last / "checkpoint.json").write_text(json.dumps(info))
+    assert align(config(copy("third", imagined_seed=2), schedule=more)) == last
 
 
 def test_wording_does_not_make_another_task() -> None:

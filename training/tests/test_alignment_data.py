@@ -112,6 +112,18 @@ def test_batches_mix_tasks_and_demonstrations_and_repeat() -> None:
     stream.close()
 
 
+def test_no_moment_comes_twice_where_retrieval_is_measured() -> None:
+    """Windows overlap (a new one every few frames): a copy of a query's own chunk would be taken for a wrong answer."""
+    frames = [(9, 0, 25), (9, 8, 25), (9, 16, 25), (9, 24, 25), (9, 48, 7), (19, 8, 25), (0, 0, 25), (1, 0, 25)]
+    infos = [WindowInfo(episode, start, valid, "t", episode) for episode, start, valid in frames]
+    index = build_index(MemoryClips(infos, torch.zeros(len(infos), 16, 7, 4, 8), "v"), CHUNK, 0, 10)
+    assert len(index.held_out) == 6
+    assert [crop.window for crop in index.fixed(64)] == [0, 3, 4, 5]
+    spread = clock_clips(episodes=40, windows=1)[0]  # without overlap all of them, or as many as are asked for
+    held_out = build_index(spread, CHUNK, 0, 10)
+    assert [crop.window for crop in held_out.fixed(64)] == [9, 19, 29, 39] and len(held_out.fixed(2)) == 2
+
+
 def test_windows_shorter_than_a_chunk_are_left_out_or_refused() -> None:
     clips, _ = clock_clips(episodes=4)
     short = [WindowInfo(i, 0, 4, "t", i) for i in range(len(clips))]

@@ -222,6 +222,8 @@ def test_retrieval_is_counted_as_by_hand() -> None:
     assert result.within_top1.hits == sum(rank < 1 for rank in inside)
     assert result.within_top1.chance == pytest.approx(3 / 12)
     assert result.top1.interval == wilson_interval(result.top1.hits, 12)
+    hits = [sum(rank < 1 for rank, place in zip(ranks, places) if place[0] == window) for window in (0, 1, 3)]
+    assert result.by_window == tuple(zip(hits, (5, 3, 4)))  # the window without queries is not there
 
 
 def test_collapsed_codes_retrieve_nothing() -> None:
@@ -238,6 +240,13 @@ def test_the_shift_profile_finds_the_shift() -> None:
         profile = shift_profile(codes[:, 2 + shift : 10 + shift], codes[:, 2:10], mask)
         assert profile.best == shift and profile.cosines[shift] == pytest.approx(1.0, abs=1e-6)
         assert profile.n == 4 + 2
+
+
+def test_a_shift_that_no_window_is_long_enough_for_is_not_reported() -> None:
+    """Two chunks per window, as the tiny preset has: a best shift of -2 would read as data out of time."""
+    codes = torch.randn(3, 2, 16)
+    profile = shift_profile(codes, codes, torch.ones(3, 2, dtype=torch.bool))
+    assert profile.best is None and profile.to_json() == {"best_shift": None, "cosines": {}, "n": 0}
 
 
 def test_latent_zero_is_not_paired_and_frames_do_not_mix() -> None:

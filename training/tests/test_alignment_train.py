@@ -81,7 +81,7 @@ def late_pictures():  # type: ignore[no-untyped-def]
 def test_the_result_file_says_what_was_measured(trained: Path) -> None:
     result = json.loads((trained / RESULT).read_text())
     top1 = result["retrieval"]["top1"]
-    assert top1["n"] > 50 and top1["chance"] == pytest.approx(1 / top1["n"])
+    assert top1["n"] > 40 and top1["chance"] == pytest.approx(1 / top1["n"])
     assert top1["interval"][0] <= top1["rate"] == top1["hits"] / top1["n"] <= top1["interval"][1]
     assert result["shift_profile"]["best_shift"] == 0
     assert result["steps"] == 60 and result["vae"] == "clock-vae" and result["objective"]["negatives"] == 16

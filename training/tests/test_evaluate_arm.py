@@ -11,7 +11,7 @@ import torch
 
 from training.common.errors import EvaluationError, TrainingError
 from training.evaluation.rollout import Episode, RolloutConfig
-from training.evidence.arm import EvaluateArmConfig, arm_facts, evaluate_arm
+from training.evidence.arm import EvaluateArmConfig, _digest, arm_facts, evaluate_arm
 from training.evidence.arms import read_arm
 from training.evidence.latency import LatencyConfig, measure_latency
 from training.evidence.probe import ScoredPolicy
@@ -23,6 +23,8 @@ from training.tests.synthetic_post_training import (
     CONTRACT,
     FixedPolicy,
     TinyActionAdapter,
+    TinyVideoAdapter,
+    imagined_run,
     some_inputs,
     tiny_vla_run,
 )
@@ -105,6 +107,31 @@ def test_the_score_compares_chunks_with_the_codes_of_their_place() -> None:
     probe.begin(Episode("pick", "seen", 1))
     ask(0, 0)
     assert probe.score is None
+
+
+def test_scores_of_other_imagined_latents_are_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def adapters(*_: object) -> tuple[TinyVideoAdapter, TinyActionAdapter, None]:
+        return TinyVideoAdapter(), TinyActionAdapter(), None
+
+    monkeypatch.setattr("training.evidence.probe.open_adapters", adapters)
+    tiny_vla_run(tmp_path / "vla")
+    stores = {seed: imagined_run(tmp_path / f"imagined-{seed}", seed=seed).root for seed in (0, 1)}
+    config = settings(tmp_path, episodes=1, adapters=tmp_path, imagined=stores[0])
+    report = evaluate_arm(config)
+    assert report["scorer"]["imagined"]["seed"] == 0 and evaluate_arm(config)["identity"] == report["identity"]
+    lines = config.out / "episodes.jsonl"
+    assert len(lines.read_text().splitlines()) == 1
+    other = evaluate_arm(replace(config, imagined=stores[1]))
+    assert other["identity"] != report["identity"] and len(lines.read_text().splitlines()) == 2
+    # Episodes from before a score said how its latents were imagined stay, and more are added to them.
+    arm = read_arm(config.out)
+    assert arm is not None
+    older = dict(arm.facts["scorer"])
+    del older["imagined"]
+    identity = _digest({"policy": other["policy"], "protocol": other["protocol"], "scorer": older})
+    lines.write_text(lines.read_text().splitlines()[0].replace(report["identity"], identity) + "\n")
+    kept = evaluate_arm(replace(config, episodes=2))
+    assert kept["identity"] == identity and kept["scorer"] == older and len(lines.read_text().splitlines()) == 2
 
 
 def test_latency_of_a_graph_beside_itself(tmp_path: Path) -> None:

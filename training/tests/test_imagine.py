@@ -60,6 +60,34 @@ def test_another_world_model_or_setting_is_refused(tmp_path: Path) -> None:
         next(candidate_states(StartsConfig(kinds=("fly",)), "skill"))
 
 
+def test_pictures_of_another_robot_are_not_mixed_in(tmp_path: Path) -> None:
+    assert imagined_run(tmp_path, count=4).robot == "Panda"
+    with pytest.raises(DatasetError, match=r"imagined otherwise.*'robot': \('Panda', 'UR5e'\)"):
+        imagined_run(tmp_path, count=8, robot="UR5e")
+    # What was imagined before it was kept goes on.
+    meta = json.loads((tmp_path / META).read_text())
+    del meta["robot"]
+    (tmp_path / META).write_text(json.dumps(meta))
+    assert ImaginedLatents(tmp_path).robot is None and len(imagined_run(tmp_path, count=8)) == 8
+
+
+def test_damaged_latents_are_named(tmp_path: Path) -> None:
+    store = imagined_run(tmp_path)
+    shard = tmp_path / "latents-00001.safetensors"
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[: len(whole) // 2])
+    assert len(store.codes(TinyVideoAdapter(), 4).codes) == 4
+    for read in (lambda: store.codes(TinyVideoAdapter(), 8), lambda: store.latents(5)):
+        with pytest.raises(DatasetError, match=r"cannot read .*latents-00001.*run `training imagine` again"):
+            read()
+    shard.write_bytes((tmp_path / "latents-00000.safetensors").read_bytes())
+    with pytest.raises(DatasetError, match=r"latents-00001.safetensors lacks state-000004"):
+        store.codes(TinyVideoAdapter(), 8)
+    (tmp_path / META).write_text("{")
+    with pytest.raises(DatasetError, match=r"cannot read .*imagined\.json"):
+        ImaginedLatents(tmp_path)
+
+
 def test_codes_of_skills_and_chunks(tmp_path: Path) -> None:
     store = imagined_run(tmp_path, windows=2)
     codes = store.codes(TinyVideoAdapter(), 4)

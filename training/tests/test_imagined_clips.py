@@ -37,6 +37,8 @@ def test_windows_that_begin_a_clip_are_imagined_from_their_recorded_first_latent
     wanted = [i for i, window in enumerate(recorded.windows) if window.start == 0]
     assert 0 < len(imagined) == len(wanted) < len(recorded)
     model = load_world_model(root / "model")
+    assert imagined.holdout_every == recorded.holdout_every == model.holdout_every == 2
+    assert imagined.origin != recorded.origin
     for number, source in enumerate(wanted):
         clip = recorded.clip(source)
         assert imagined.info(number).episode == clip.episode_index and imagined.info(number).source == clip.seed

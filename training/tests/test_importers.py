@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from training.common.errors import DatasetError
+from training.common.errors import DatasetError, TrainingError
+from training.data.importers import run
 from training.data.importers.libero import ImportLiberoConfig, import_libero, read_libero
 from training.data.importers.robocasa import ImportRobocasaConfig, import_robocasa
 from training.data.lerobot_reader import LeRobotReader
@@ -63,7 +64,7 @@ def write_libero(path: Path, convention: str | None = "opengl", demos: tuple[str
             obs["ee_states"], obs["ee_pos"], obs["ee_ori"] = states, states[:, :3], states[:, 3:]
             # OpenGL keeps row 0 at the bottom: what is above comes last in the file.
             upright = scene(200)
-            stored = upright if convention == "opencv" else upright[:, ::-1]
+            stored = upright if convention in ("opencv", b"opencv") else upright[:, ::-1]
             obs["agentview_rgb"], obs["eye_in_hand_rgb"] = stored, stored
             actions = np.zeros((FRAMES, 7))
             actions[:, 0] = np.arange(FRAMES) / FRAMES
@@ -116,9 +117,9 @@ def is_upright(image: np.ndarray) -> bool:
     return bool(image[: SIZE // 2].mean() > 150 > 60 > image[SIZE // 2 :].mean())
 
 
-@pytest.mark.parametrize("convention", ["opengl", "opencv", None])
+@pytest.mark.parametrize("convention", ["opengl", "opencv", np.bytes_("opencv"), None])
 def test_libero_pictures_come_out_upright(tmp_path: Path, convention: str | None) -> None:
-    path = write_libero(tmp_path / "a.hdf5", convention)
+    path = write_libero(tmp_path / "a.hdf5", convention)  # type: ignore[arg-type]
     with h5py.File(path) as file:
         demonstration = read_libero(file["data/demo_0"])
     assert all(is_upright(frames[0]) for frames in demonstration.images.values())
@@ -210,6 +211,12 @@ def test_a_truncated_file_is_named_and_what_came_before_is_kept(tmp_path: Path) 
     assert len(LeRobotReader(tmp_path / "out").episodes) == 4
 
 
+def replace(group: h5py.Group, name: str, values: np.ndarray) -> None:
+    """Other values under the same name."""
+    del group[name]
+    group[name] = values
+
+
 def damage(path: Path, change: Any) -> None:
     with h5py.File(path, "r+") as file:
         change(file["data/demo_0"])
@@ -222,6 +229,12 @@ def damage(path: Path, change: Any) -> None:
         (lambda g: g.__delitem__("obs"), "has no 'obs'"),
         (lambda g: g.attrs.__delitem__("model_file"), "has no attribute 'model_file'"),
         (lambda g: g.attrs.__setitem__("model_file", "<mujoco/>"), "no body 'robot0_base'"),
+        (
+            lambda g: g.attrs.__setitem__("model_file", MODEL.replace("-0.6", "left")),
+            r"demo_0: body 'robot0_base' .* pos='left 0.1 0.9'.* is no pose",
+        ),
+        (lambda g: g.attrs.__setitem__("model_file", MODEL.replace("0.7071067811865476", "0")), "is no pose"),
+        (lambda g: replace(g["obs"], "agentview_rgb", g["obs/agentview_rgb"][()] / 255), "holds float64, not uint8"),
         (lambda g: g.parent.attrs.__setitem__("problem_info", "{}"), "language_instruction"),
         (lambda g: (g.__delitem__("actions"), g.create_dataset("actions", data=np.zeros((5, 7)))), "expected 5 x"),
         (lambda g: (g.__delitem__("actions"), g.create_dataset("actions", data=np.zeros((12, 8)))), "expected any x 7"),
@@ -235,9 +248,56 @@ def test_what_is_missing_or_wrong_is_named(tmp_path: Path, change: Any, message:
         import_libero(ImportLiberoConfig(path, tmp_path / "out"))
 
 
+def test_a_rotation_that_is_none_is_named(tmp_path: Path) -> None:
+    path = write_robocasa(tmp_path / "a.hdf5")
+    with h5py.File(path, "r+") as file:
+        file["data/demo_9/obs/robot0_base_to_eef_quat"][3] = 0
+    with pytest.raises(DatasetError, match=r"demo_9/obs/robot0_base_to_eef_quat: frame 3 is no rotation"):
+        import_robocasa(ImportRobocasaConfig(path, tmp_path / "out"))
+
+
+def test_files_without_pictures_beside_those_with_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RoboCasa's folders hold what people recorded (demo.hdf5) beside the same with pictures."""
+    folder = tmp_path / "PnPCounterToSink" / "2024-04-24"
+    folder.mkdir(parents=True)
+    write_robocasa(folder / "demo.hdf5", with_images=False)
+    write_robocasa(folder / "demo_gentex_im128_randcams.hdf5")
+    import_robocasa(ImportRobocasaConfig(tmp_path, tmp_path / "out"))
+    rows = LeRobotReader(tmp_path / "out").episodes
+    assert [row["source_file"] for row in rows] == ["demo_gentex_im128_randcams.hdf5"] * 2
+    said = capsys.readouterr().out
+    assert "2 new demonstrations of 1 files" in said
+    assert "1 files without pictures" in said and "dataset_states_to_obs.py" in said
+
+
+def test_an_interrupt_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_libero(tmp_path / "in/a.hdf5")
+    stage = run.stage_episode
+    staged: list[Path] = []
+
+    def interrupted(*arguments: Any) -> Path:
+        if staged:
+            raise KeyboardInterrupt
+        staged.append(stage(*arguments))
+        return staged[0]
+
+    monkeypatch.setattr(run, "stage_episode", interrupted)
+    settings = ImportLiberoConfig(tmp_path / "in", tmp_path / "out")
+    with pytest.raises(TrainingError, match="Run the same command to continue"):
+        import_libero(settings)
+    assert len(LeRobotReader(tmp_path / "out").episodes) == 1
+    monkeypatch.setattr(run, "stage_episode", stage)
+    import_libero(settings)
+    assert len(LeRobotReader(tmp_path / "out").episodes) == 2
+
+
 def test_other_refusals(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no .hdf5 file"):
         import_libero(ImportLiberoConfig(tmp_path, tmp_path / "out"))
+    with pytest.raises(DatasetError, match="--fps is 0"):
+        import_libero(ImportLiberoConfig(tmp_path, tmp_path / "out", fps=0))
     with pytest.raises(DatasetError, match=r"dataset_states_to_obs.py first"):
         path = write_robocasa(tmp_path / "low_dim.hdf5", with_images=False)
         import_robocasa(ImportRobocasaConfig(path, tmp_path / "out"))

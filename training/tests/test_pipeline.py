@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import signal
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 import tyro
 
+from training import cli
 from training.common.errors import TrainingError
+from training.recipes.pipeline import runner
 from training.recipes.pipeline.command_line import arguments, command_line
 from training.recipes.pipeline.fingerprint import fingerprint, settings
 from training.recipes.pipeline.records import Records
@@ -95,6 +98,23 @@ def test_how_a_step_is_run_is_no_change(tmp_path: Path) -> None:
     )
 
 
+def test_processor_time_is_that_of_all_processes(tmp_path: Path) -> None:
+    steps = [step(tmp_path, "data"), step(tmp_path, "model", "data", trouble="busy")]
+    run(steps, tmp_path)
+    idle, busy = (Records(tmp_path).read(name) for name in ("data", "model"))
+    assert idle is not None and idle.cpu_seconds is not None and idle.cpu_seconds < 0.3
+    assert busy is not None and busy.cpu_seconds is not None and busy.cpu_seconds >= 0.3
+    # A record from before there was any can be read; what was killed, and what goes on from either, has none.
+    path = tmp_path / "steps/model.json"
+    content = json.loads(path.read_text())
+    del content["cpu_seconds"]
+    path.write_text(json.dumps({**content, "state": "started"}))
+    assert Records(tmp_path).read("model").cpu_seconds is None  # type: ignore[union-attr]
+    run(steps, tmp_path)
+    again = Records(tmp_path).read("model")
+    assert again is not None and again.state == "finished" and again.cpu_seconds is None and again.seconds >= 0.3
+
+
 @pytest.fixture
 def heeds_ctrl_c() -> Iterator[None]:
     """A shell has its background processes ignore SIGINT, and what they start inherits that."""
@@ -120,6 +140,32 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     # A step that stops tidily leaves something, which is continued and not put aside.
     assert (tmp_path / "model").read_text() == ("xx" if trouble == "asked" else "x")
     assert not (tmp_path / "replaced").exists()
+
+
+def test_an_interruption_while_a_step_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = chain(tmp_path)
+
+    def interrupted(step: Step) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "open_command", interrupted)
+        with pytest.raises(RecipeInterrupted, match=r"interrupted in step 'data'"):
+            run(steps, tmp_path)
+    assert states(steps, tmp_path)["data"] == "interrupted"
+    outcome, _ = run(steps, tmp_path)
+    assert outcome.ran[0] == "data"
+
+
+def test_an_interruption_anywhere_else_ends_the_command_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib, "import_module", interrupted)
+    assert cli.main(["reproduce"]) == 130
+    assert capsys.readouterr().err == "error: interrupted; what was finished is kept\n"
 
 
 @pytest.mark.parametrize(

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from training.common.checkpoint import checkpoints
+from training.common.checkpoint import checkpoints, read_info
 from training.common.errors import CheckpointError, DatasetError, TrainingError
-from training.data.cache import FrameCache
+from training.data.cache import CacheConfig, FrameCache, build_cache
 from training.post_training.imagined import ImaginedLatents
 from training.post_training.inverse_dynamics import FramePairs, InverseDynamics, pair_loss
+from training.post_training.merge import save_vla
 from training.post_training.pixel_space import PixelConfig, run_pixels, train_inverse_dynamics
 from training.post_training.pseudo import frames_to_label, label_window
 from training.post_training.supervised import SupervisedConfig, train_supervised
+from training.tests.synthetic import synthetic_dataset
 from training.tests.synthetic_post_training import (
     CHUNKS,
     CONTRACT,
@@ -110,6 +113,33 @@ def test_from_video_to_a_fine_tuned_policy(cache: Path, tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), model.state_dict().values()))
     with pytest.raises(CheckpointError, match="was made otherwise"):
         run_pixels(dataclasses.replace(config, stride=1), TinyImagination())
+    other = imagined_run(tmp_path / "other", seed=1).root
+    with pytest.raises(CheckpointError, match=r"was made otherwise.*'imagined.seed': \(0, 1\)"):
+        run_pixels(dataclasses.replace(config, imagined=other), TinyImagination())
+
+
+def test_a_run_of_another_base_or_dataset_is_not_taken_for_this_one(cache: Path, tmp_path: Path) -> None:
+    tiny_vla_run(tmp_path / "vla")
+    imagined_run(tmp_path / "imagined")
+    config = settings(tmp_path, cache)
+    run_pixels(config, TinyImagination())
+    other, _ = load_trained(tiny_vla_run(tmp_path / "other"))
+    with torch.no_grad():
+        next(other.parameters()).add_(0.1)
+    save_vla(tmp_path / "other", dict(other.state_dict()), tmp_path / "other", 2, "made up")
+    with pytest.raises(CheckpointError, match=r"cloning.*was trained otherwise.*'base_policy'"):
+        run_pixels(dataclasses.replace(config, base=tmp_path / "other"), TinyImagination())
+    fewer = synthetic_dataset(tmp_path / "fewer", episodes=3)
+    CONTRACT.to_yaml(fewer / "meta" / "contract.yaml")
+    fewer = build_cache(CacheConfig(dataset=fewer, image_size=32, workers=1))
+    with pytest.raises(CheckpointError, match=r"inverse-dynamics.*was trained otherwise.*'dataset'"):
+        run_pixels(dataclasses.replace(config, cache=fewer), TinyImagination())
+    # Runs from before this was kept go on.
+    for folder in (config.out / "cloning", config.out / "inverse-dynamics"):
+        path = checkpoints(folder)[-1] / "checkpoint.json"
+        info = {name: value for name, value in read_info(path.parent).items() if name not in ("dataset", "base_policy")}
+        path.write_text(json.dumps(info))
+    run_pixels(config, TinyImagination())
 
 
 def test_bad_settings_and_no_trajectories(cache: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -15,7 +16,13 @@ from training.common.errors import CheckpointError, TrainingError
 from training.post_training import command as module
 from training.post_training import parts
 from training.post_training.command import check_settings, post_train, run
-from training.post_training.config import LoraSettings, ObjectiveConfig, PostTrainConfig, ResidualConfig
+from training.post_training.config import (
+    LoraSettings,
+    ObjectiveConfig,
+    PostTrainConfig,
+    ResidualConfig,
+    RolloutSettings,
+)
 from training.post_training.frozen import FrozenGuard, module_hash
 from training.post_training.load import load_residual
 from training.post_training.policies import BaseSource, NanoVlaPolicy
@@ -53,7 +60,7 @@ def settings(out: Path, **changes: object) -> PostTrainConfig:
     return PostTrainConfig(out=out, **values)  # type: ignore[arg-type]
 
 
-def trainer_for(config: PostTrainConfig, facts: dict[str, str] = FACTS, adapter: int = 0) -> PostTrainer:
+def trainer_for(config: PostTrainConfig, facts: dict[str, Any] = FACTS, adapter: int = 0) -> PostTrainer:
     head = tiny_head(7, TinyActionAdapter(adapter), **dataclasses.asdict(config.residual))
     student = ResidualStudent(head, FixedPolicy(some_inputs(1)[2][0].numpy()), "base")
     return PostTrainer(config, student, head.coder, imagined_codes(), facts)
@@ -127,6 +134,27 @@ def test_what_belongs_together_is_checked_when_a_run_continues(tmp_path: Path) -
             run(wrong, collector)
     run(trainer_for(dataclasses.replace(config, iterations=2, workers=9)), collector)
     assert len(collector.asked) == 1
+
+
+def test_latents_imagined_otherwise_are_other_latents(tmp_path: Path) -> None:
+    """The same world model and VAE, but another noise, other steps, or recordings in the place of imagination."""
+    origin = vars(imagined_run(tmp_path / "imagined").origin)
+    begun = {**FACTS, "imagined": origin}
+    config = settings(tmp_path / "run", iterations=1)
+    run(trainer_for(config, begun), FixedCollector(fixed_rollouts()))
+    more, collector = dataclasses.replace(config, iterations=2), FixedCollector(fixed_rollouts())
+    for name, value in (("seed", 1), ("steps", 4), ("source", "expert")):
+        other = trainer_for(more, {**FACTS, "imagined": {**origin, name: value}})
+        said = rf"trained otherwise.*'imagined.{name}': \({origin[name]!r}, {value!r}\).*another --out, or go back"
+        with pytest.raises(CheckpointError, match=said):
+            run(other, collector)
+    assert not collector.asked
+    run(trainer_for(more, begun), collector)
+    # A checkpoint that does not say how its latents were imagined goes on.
+    older = dataclasses.replace(config, out=tmp_path / "older")
+    run(trainer_for(older), FixedCollector(fixed_rollouts()))
+    run(trainer_for(dataclasses.replace(older, iterations=2), begun), collector)
+    assert len(collector.asked) == 2
 
 
 def test_states_come_once_per_pass_and_iteration(tmp_path: Path) -> None:
@@ -227,6 +255,47 @@ def test_the_command_and_what_it_leaves(frozen: dict[str, Path], tmp_path: Path)
     assert json.loads((folder / "checkpoint.json").read_text())["seconds"]["optimiser"] > 0
 
 
+def test_adapters_of_a_run_that_never_began_are_replaced(frozen: dict[str, Path], tmp_path: Path) -> None:
+    """Killed in its first iteration and begun anew with other adapters: the copy is of those it is trained on."""
+    config = settings(tmp_path / "out", **frozen)
+    copy = config.out / "adapters"
+    copy.mkdir(parents=True)
+    (copy / "checkpoint.json").write_text('{"other": "adapters"}')
+    (copy / "adapters.safetensors").write_bytes(b"other")
+    post_train(config)
+    assert {path.name: path.read_text() for path in copy.iterdir()} == {"checkpoint.json": "{}"}
+    (copy / "checkpoint.json").write_text('{"kept": true}')
+    post_train(dataclasses.replace(config, iterations=5))
+    assert json.loads((copy / "checkpoint.json").read_text()) == {"kept": True}
+
+
+def test_policy_rollouts_and_imagined_pictures_are_of_one_robot(frozen: dict[str, Path], tmp_path: Path) -> None:
+    config = settings(tmp_path / "out", **frozen)
+    other = dataclasses.replace(config, rollout=RolloutSettings(robot="UR5e"))
+    with pytest.raises(
+        TrainingError, match=r"--base .*vla is of Panda, --rollout.robot is of UR5e, --imagined .* Panda"
+    ):
+        post_train(other)
+    imagined_run(tmp_path / "ur5e", robot="UR5e")
+    with pytest.raises(TrainingError, match=r"not all of one robot: .*--imagined .*ur5e is of UR5e"):
+        post_train(dataclasses.replace(config, imagined=tmp_path / "ur5e"))
+    assert not (config.out / "adapters").exists()
+
+
+def test_a_run_does_not_go_on_with_another_video_adapter_or_text_encoder(
+    frozen: dict[str, Path], tmp_path: Path
+) -> None:
+    config = settings(tmp_path / "out", **frozen, iterations=1)
+    info = read_info(post_train(config))
+    path = latest_checkpoint(config.out) / "checkpoint.json"
+    for name in ("video_adapter", "text_encoder"):
+        path.write_text(json.dumps({**info, name: "f" * 64}))
+        with pytest.raises(CheckpointError, match=rf"trained otherwise.*'{name}': \('ffffffffffff', "):
+            post_train(dataclasses.replace(config, iterations=2))
+    path.write_text(json.dumps({name: value for name, value in info.items() if name != "video_adapter"}))
+    assert post_train(dataclasses.replace(config, iterations=2)).name == "step-00000002"
+
+
 def test_no_trajectories_leave_the_base_policy(frozen: dict[str, Path], tmp_path: Path) -> None:
     config = settings(tmp_path / "out", **frozen, trajectories=0)
     post_train(config)
@@ -258,6 +327,12 @@ def test_settings_that_cannot_work_are_refused(tmp_path: Path) -> None:
     check_settings(settings(tmp_path, trajectories=1, objective=ObjectiveConfig(target="bc")))
     with pytest.raises(TrainingError, match="temperature"):
         check_settings(settings(tmp_path, objective=ObjectiveConfig(temperature=0.0)))
+    with pytest.raises(TrainingError, match="--states-per-iteration must be at least 1"):
+        check_settings(settings(tmp_path, states_per_iteration=0))
+    with pytest.raises(TrainingError, match="--residual.token 32 is not divisible by --residual.heads 5"):
+        check_settings(settings(tmp_path, residual=ResidualConfig(heads=5)))
+    with pytest.raises(TrainingError, match="--objective.size-penalty is for --method residual"):
+        check_settings(settings(tmp_path, method="lora", objective=ObjectiveConfig(size_penalty=0.1)))
     with pytest.raises(TrainingError, match="neither a bundle nor a run"):
         BaseSource(tmp_path, TEXT_ENCODER).open()
     trainer = trainer_for(settings(tmp_path))

@@ -20,7 +20,7 @@ from training.post_training.config import PostTrainConfig
 from training.post_training.pixel_space import PixelConfig
 from training.recipes.pipeline.command_line import arguments
 from training.recipes.pipeline.step import Step
-from training.recipes.world2act.recipe import PRESETS, Preset, places_of, world2act_steps
+from training.recipes.world2act.recipe import PRESETS, Preset, _with, places_of, world2act_steps
 from training.tests.synthetic_run import TEXT_ENCODER
 
 
@@ -73,7 +73,7 @@ def test_arms_differ_in_one_thing(preset: Preset) -> None:
     main_arm = configs[V1]
     allowed = {
         V2: {"residual"}, "one-direction": {"objective", "adapters", "keep_every"},
-        "global-contrast": {"objective", "adapters", "keep_every"}, "base-wm": {"imagined", "keep_every"},
+        "global-contrast": {"objective", "adapters", "keep_every"}, "base-wm": {"imagined", "adapters", "keep_every"},
         "recorded-adapters": {"adapters", "keep_every"},
         "bc-target": {"objective", "keep_every"}, "lora": {"method", "keep_every"},
     }  # fmt: skip
@@ -100,6 +100,25 @@ def test_arms_differ_in_one_thing(preset: Preset) -> None:
     assert list(sizes.checkpoints) == list(kept)
 
 
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_adapters_come_from_the_world_model_that_imagines(preset: Preset) -> None:
+    steps = steps_of(preset)
+    for arm, model, dataset in ((V1, "skill", "skill-clips"), ("base-wm", "base", "demonstrations")):
+        trained = steps[f"train-{arm}"]
+        imagined, adapters = (
+            next(steps[name] for name in trained.needs if steps[name].produces == (place,))
+            for place in (trained.config.imagined, trained.config.adapters)
+        )
+        (clips,) = (steps[name] for name in adapters.needs)
+        assert clips.command == "world-model-imagine" and clips.config.out == adapters.config.latents
+        assert clips.config.world_model == imagined.config.world_model == steps[f"world-model-{model}"].config.out
+        # The windows that the world model was trained on, and the actions that belong to them.
+        assert clips.config.latents == steps[f"world-model-{model}"].config.latents
+        assert (adapters.config.dataset,) == steps[dataset].produces
+    skill, base = steps["align"].config, steps["align-base"].config
+    assert base == replace(skill, latents=base.latents, dataset=base.dataset, out=base.out)
+
+
 def test_nano_is_what_it_says() -> None:
     sizes, steps = PRESETS["nano"], steps_of("nano")
     hours = sum(step.minutes for step in steps.values()) / 60
@@ -115,10 +134,21 @@ def test_nano_is_what_it_says() -> None:
     assert steps["imagine-evaluation"].config.starts.first_seed == sizes.evaluate.first_seed
 
 
+def test_the_monitor_is_calibrated_on_what_the_arms_were_measured_by() -> None:
+    sizes, step = PRESETS["nano"], steps_of("nano")["evaluate-bundle"]
+    # As the arms, but never with the monitor that a bundle may already have: calibration refuses such episodes.
+    assert step.config.rollout == replace(sizes.evaluate.rollout, monitor="off")
+    assert step.config.rollout.skill_seconds == 12.0 and step.config.workers == sizes.evaluate.workers
+    assert tyro.cli(type(step.config), args=arguments(step.config)) == step.config
+
+
 def test_cores_and_places_can_be_chosen(tmp_path: Path) -> None:
     steps = steps_of("nano", workers=16, threads=8)
     assert steps["demonstrations"].config.workers == steps[f"evaluate-{BASE}"].config.workers == 16
     assert steps["base-policy"].config.threads == 8
+    assert steps["evaluate-bundle"].config.workers == 16
+    bare = replace(steps["evaluate-bundle"], config={"bundle": Path("models/mine")})
+    assert _with(bare, {"workers": 16, "threads": 8}) == {"bundle": Path("models/mine"), "workers": 16}
     places = places_of(tmp_path, PRESETS["nano"], TEXT_ENCODER, Path("data/mine"))
     elsewhere = {step.name: step for step in world2act_steps("nano", places)}
     assert elsewhere["demonstrations"].config.out == Path("data/mine")

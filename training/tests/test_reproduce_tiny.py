@@ -44,6 +44,7 @@ def test_from_demonstrations_to_the_report(tmp_path: Path, capsys: pytest.Captur
     media = set(re.findall(r'src="([^"]+)"', page))
     assert all((tmp_path / "report" / file).stat().st_size > 0 for file in media)
     assert {Path(file).suffix for file in media} == {".png", ".mp4"} and any("imagined" in file for file in media)
+    assert {"media/imagination.png", "media/imagination-strip-000.png"} <= media
     assert any("world2act-v1-composite" in file for file in media) and "train-lora" in page
 
     assert main(command) == 0

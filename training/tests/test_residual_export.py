@@ -35,6 +35,14 @@ from world2act_core.bundle import load_bundle
 from world2act_core.files import sha256_file
 from world2act_core.imagined import ImaginedCodesError
 from world2act_core.manifest import BundleError, read_manifest
+from world2act_core.monitor_config import (
+    MONITOR_NAME,
+    CalibrationFacts,
+    MonitorConfig,
+    Separation,
+    install_monitor,
+    weights_of,
+)
 from world2act_core.policy import BundlePolicy
 from world2act_core.residual import ResidualError
 from world2act_core.tabletop import tabletop_contract
@@ -345,3 +353,22 @@ def test_only_graphs_that_fit_are_joined(corrected: Path, tmp_path: Path) -> Non
     policy.opset_import[0].version = 17
     with pytest.raises(ExportError, match=r"operator sets \[\('', 17\)\], the residual's \[\('', 18\)\]"):
         join_graphs(policy, residual, 4)
+
+
+def test_a_bundle_with_a_monitor_can_be_exported_anew(export: Export, tmp_path: Path) -> None:
+    """Its monitor was calibrated for the weights before: it is left out, as `export` leaves it out."""
+    out = tmp_path / "models" / "watched"
+    export({"out": out})
+    manifest = read_manifest(out)
+    area = Separation(auc=0.8, interval=(0.7, 0.9), failures=12, successes=30)
+    facts = CalibrationFacts(
+        created="2026-01-01T00:00:00+00:00", bundle_name=manifest.name, bundle_sha256="0" * 64,
+        weights=weights_of(manifest.files), protocol={}, false_alarm_limit=0.05, calibration_failures=10,
+        calibration_successes=20, auc=area, auc_equal_length=area,
+    )  # fmt: skip
+    monitor = MonitorConfig(enabled=True, score="residual_size", alarm_when="above", threshold=0.3, calibration=facts)
+    install_monitor(out, manifest, monitor)
+    assert load_bundle(out).monitor == monitor
+    export({"out": out}, variant="latent")
+    assert load_bundle(out).monitor is None and MONITOR_NAME not in read_manifest(out).files
+    assert not (out / MONITOR_NAME).exists()

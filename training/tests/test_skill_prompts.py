@@ -44,6 +44,9 @@ class Fake:
         numbers = self.numbers or range(1, len(self.sentences) + 1)
         return schema(prompts=[{"segment": n, "prompt": text} for n, text in zip(numbers, self.sentences)])
 
+    def close(self) -> None:
+        pass
+
 
 def by_grammar(instruction: str, *segments: Segment) -> list[str]:
     prompts = GrammarDecomposer(TABLETOP_VOCABULARY).decompose(instruction, segments, 10.0)

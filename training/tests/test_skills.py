@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +15,22 @@ import av
 import numpy as np
 import pytest
 
-from training.common.errors import DatasetError
+from training.common.errors import DatasetError, TrainingError
 from training.data.contract_file import claim_contract
 from training.data.episode import EpisodeBuffer, EpisodeInfo, SkillSegment
 from training.data.lerobot_reader import LeRobotReader
 from training.data.lerobot_writer import stage_episode
 from training.data.pack import pack_dataset
 from training.data.video import GOP, cut_video, decode_frames
-from training.skills import build
+from training.skills import build, plan
 from training.skills.build import FIGURE_PATH, SUMMARY_PATH, make_skills
 from training.skills.config import SkillsConfig
+from training.skills.interactions import GripperConfig, TouchConfig
 from training.skills.language_model import LanguageModelConfig
+from training.skills.segment import SegmentationConfig
 from training.tests.trajectories import Hand
 from world2act_core.contract import StateDim
+from world2act_core.scripted_llm import Reply, ScriptedLlm
 from world2act_core.tabletop import tabletop_contract
 
 FPS = 10
@@ -154,6 +161,78 @@ def test_running_again_adds_nothing_and_an_interrupted_run_continues(
     assert make_skills(config(tmp_path))["clips"] == 3
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["while others are prepared", "while all are asked"])
+def test_an_interrupt_does_not_wait_for_a_model_that_thinks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    source_dataset(tmp_path / "whole")
+    cut = plan.segment
+    prepared: list[int] = []
+
+    def slowly(*arguments: Any) -> Any:
+        prepared.append(1)
+        if first and len(prepared) == 3:
+            time.sleep(60.0)  # the interrupt comes here
+        return cut(*arguments)
+
+    monkeypatch.setattr(plan, "segment", slowly)
+    with ScriptedLlm([Reply(delay_s=300.0)]) as server:
+
+        def interrupt() -> None:
+            while not server.questions or len(prepared) < (3 if first else 4):
+                time.sleep(0.05)
+            time.sleep(0.2)
+            interrupted.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGTERM)  # a shell may have SIGINT ignored in what it starts
+
+        interrupted: list[float] = []
+        threading.Thread(target=interrupt, daemon=True).start()
+        model = LanguageModelConfig(server.base_url, "scripted", timeout_s=120.0)
+        with pytest.raises(TrainingError, match="finished clips are packed"):
+            build.build_skills(config(tmp_path, decomposer="llm", llm=model))
+        assert time.monotonic() - interrupted[0] < 20.0
+
+
+def test_clips_of_another_dataset_are_not_mixed_in(tmp_path: Path) -> None:
+    """Two datasets may number their demonstrations alike: neither are such clips taken for finished, nor mixed."""
+    source_dataset(tmp_path / "whole")
+    make_skills(config(tmp_path))
+    two = Hand()
+    cut = two.carry((0.45, 0.1), (0.5, 0.3))
+    two.carry((0.6, -0.1), (0.5, -0.3))
+    later = Hand()
+    later.carry((0.45, 0.1), (0.5, 0.45))
+    later.carry((0.6, -0.1), (0.5, -0.3))
+    both = "put the soda can in the basket and then place the bread on the plate"
+    others = {
+        "the same number, other words": (1, "place the can into the bin", later, []),
+        "a number that is not there": (9, "put the can in the bin", two, []),
+        "the same words, cut elsewhere": (2, both, later, [cut]),
+    }
+    before = (tmp_path / "skill/meta/skills.json").read_text()
+    for name, (seed, instruction, hand, cuts) in others.items():
+        root = tmp_path / name
+        claim_contract(tabletop_contract(image_size=SIZE), root, "test")
+        prompts = ["put the can in the bin", "put the bread on the plate"]
+        one = Hand()
+        one.carry((0.45, 0.1), (0.5, 0.3))
+        if seed == 2:
+            add_episode(root, 1, "put the can in the bin", prompts[:1], one, [])
+        add_episode(root, seed, instruction, prompts[: 1 + len(cuts)], hand, cuts)
+        pack_dataset(root, FPS)
+        with pytest.raises(DatasetError, match=r"holds clips of other demonstrations than .*Choose another --out"):
+            make_skills(config(tmp_path, dataset=root))
+    assert [row["seed"] for row in LeRobotReader(tmp_path / "skill").episodes] == [100, 200, 201]
+    assert (tmp_path / "skill/meta/skills.json").read_text() == before
+
+
+def test_a_first_try_without_a_clip_does_not_bind_the_next(tmp_path: Path) -> None:
+    source_dataset(tmp_path / "whole")
+    with pytest.raises(DatasetError, match="no skill clip"):
+        make_skills(config(tmp_path, minimum_frames=500))
+    assert make_skills(config(tmp_path))["clips"] == 3
+
+
 def test_other_settings_are_not_mixed_into_a_dataset(tmp_path: Path) -> None:
     source_dataset(tmp_path / "whole")
     make_skills(config(tmp_path))
@@ -170,11 +249,14 @@ def test_a_model_that_writes_the_wrong_number_of_prompts_yields_nothing_and_says
         def ask(self, system: str, user: str, schema: type[Any]) -> Any:
             return schema(prompts=[{"segment": 1, "prompt": "put the can in the bin"}])
 
+        def close(self) -> None:
+            pass
+
     model = LanguageModelConfig(model="fake", parallel=2)
     summary = make_skills(config(tmp_path, decomposer="llm", llm=model), One())
     assert (summary["clips"], summary["discarded"]) == (2, {"count_mismatch": 2})
 
-    class Three:
+    class Three(One):
         def ask(self, system: str, user: str, schema: type[Any]) -> Any:
             return schema(prompts=[{"segment": i, "prompt": "x"} for i in (1, 2, 3)])
 
@@ -205,6 +287,31 @@ def test_a_dataset_without_gripper_contract_or_vocabulary_is_refused(tmp_path: P
         make_skills(config(tmp_path))
     with pytest.raises(DatasetError, match="holds no packed dataset"):
         make_skills(config(tmp_path, dataset=tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"max_episodes": 0}, "--max-episodes is 0, it must be 1 or more"),
+        ({"max_episodes": -1}, "--max-episodes is -1"),
+        ({"clips_per_file": 0}, "--clips-per-file is 0"),
+        ({"minimum_frames": 0}, "--minimum-frames is 0"),
+        ({"tolerance_frames": -1}, "--tolerance-frames is -1, it must be 0 or more"),
+        ({"llm": LanguageModelConfig(parallel=0)}, "--llm.parallel is 0"),
+        ({"segmentation": SegmentationConfig(GripperConfig(closing_m=-0.05))}, "gripper.closing-m is -0.05"),
+        ({"segmentation": SegmentationConfig(GripperConfig(closing_m=0.0))}, "above 0 m"),
+        ({"segmentation": SegmentationConfig(GripperConfig(hysteresis=3.0))}, "hysteresis is 3.0, a share"),
+        ({"segmentation": SegmentationConfig(touch=TouchConfig(stop_s=float("nan")))}, "touch.stop-s is nan"),
+        ({"segmentation": SegmentationConfig(pause_s=-1.0)}, "--segmentation.pause-s is -1.0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_before_anything_is_written(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    source_dataset(tmp_path / "whole")
+    with pytest.raises(TrainingError, match=said):
+        make_skills(config(tmp_path, **changes))
+    assert not (tmp_path / "skill").exists()
 
 
 def test_cutting_copies_whole_groups_of_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

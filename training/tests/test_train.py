@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.common.checkpoint import checkpoints, latest_checkpoint, read_info, read_tensors
+from training.common.checkpoint import INFO, checkpoints, latest_checkpoint, read_info, read_tensors
+from training.common.contracts import require_same_contract
 from training.common.errors import CheckpointError
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
@@ -23,6 +25,7 @@ from training.tests.synthetic_run import TEXT_ENCODER, tiny_cache, tiny_config
 from training.vla.config import TINY_MODEL, SamplingConfig, VlaTrainConfig
 from training.vla.index import _is_occupied, build_index
 from training.vla.train import train
+from world2act_core.contract import Contract
 from world2act_core.skill import Skill
 
 
@@ -117,6 +120,24 @@ def test_sigkill_leaves_a_whole_checkpoint(cache: Path, tmp_path: Path) -> None:
     (tmp_path / ".step-00000003.tmp" / "model.safetensors").write_bytes(b"half")
     assert [path.name for path in checkpoints(tmp_path)] == ["step-00000002"]
     assert train(tiny_config(cache, tmp_path, 3)).name == "step-00000003"
+
+
+def test_a_checkpoint_of_another_contract_is_refused_with_what_differs(cache: Path, tmp_path: Path) -> None:
+    folder = train(tiny_config(cache, tmp_path / "theirs", 1))
+    text = json.loads((folder / INFO).read_text())
+    contract = Contract.from_text(text["contract"])
+    wide = contract.action[0].model_copy(update={"low": (-0.1,) * 3, "high": (0.1,) * 3})
+    other = contract.model_copy(update={"robot": "UR5e", "action": (wide, *contract.action[1:])})
+    (folder / INFO).write_text(json.dumps({**text, "contract": other.to_text()}))
+    differs = r"another contract than the cache has \(robot: UR5e there, Panda now; action.delta_position.low: \[-0.1.*"
+    with pytest.raises(CheckpointError, match=differs + "choose another --out"):
+        train(tiny_config(cache, tmp_path / "theirs", 2))
+    with pytest.raises(CheckpointError, match=differs + "choose another --init, or none"):
+        train(dataclasses.replace(tiny_config(cache, tmp_path / "ours", 1), init=tmp_path / "theirs"))
+    turned = contract.model_copy(update={"cameras": contract.cameras[::-1]})
+    with pytest.raises(CheckpointError, match="another order"):
+        require_same_contract(folder, turned, contract, "the cache", "choose another --out")
+    require_same_contract(folder, contract, contract, "the cache", "choose another --out")
 
 
 def test_other_model_and_damaged_checkpoint_are_refused(cache: Path, tmp_path: Path) -> None:

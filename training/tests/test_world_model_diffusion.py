@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from training.common.errors import TrainingError
 from training.world_model.config import TINY, NoiseConfig
 from training.world_model.diffusion import (
     CONDITION_TIME,
@@ -72,7 +73,7 @@ def test_karras_levels() -> None:
     assert sigmas[0] == pytest.approx(SIGMA_MAX) and sigmas[-1] == pytest.approx(SIGMA_MIN)
     roots = np.array(sigmas) ** (1 / 7)
     np.testing.assert_allclose(np.diff(roots), np.diff(roots)[0])
-    with pytest.raises(ValueError, match="two"):
+    with pytest.raises(TrainingError, match="two denoising steps .* got 1"):
         karras_sigmas(1)
 
 

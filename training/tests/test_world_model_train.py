@@ -17,10 +17,12 @@ import torch
 
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError, DatasetError, EvaluationError, TrainingError
+from training.common.workers import Workers
 from training.tests.synthetic import synthetic_dataset
 from training.tests.synthetic_world_model import latents_config, prepare, vae_config, world_model_config
 from training.world_model import trainer as trainer_module
 from training.world_model.composition import generate_composition, generate_timed, joined_frames
+from training.world_model.config import NoiseConfig
 from training.world_model.diffusion import from_network, to_network
 from training.world_model.evaluate import EvaluateConfig, evaluate, segments
 from training.world_model.generate import GenerateConfig, generate
@@ -147,6 +149,72 @@ def test_a_run_with_other_settings_is_not_continued(root: Path, model_folder: Pa
     build_latents(latents_config(root, dataset=tmp_path / "data", out=tmp_path / "latents"))
     with pytest.raises(CheckpointError, match=r"another run.*dataset"):
         train_world_model(world_model_config(root, model_folder, 9, latents=tmp_path / "latents"))
+    noise = NoiseConfig(log_std=1.0)
+    for name, value, said in (
+        ("batch", 2, r"'batch': \(4, 2\)"),
+        ("seed", 1, r"'seed': \(0, 1\)"),
+        ("noise", noise, r"'noise.log_std': \(1.4, 1.0\)"),
+        ("holdout_every", 0, r"'holdout_every': \(2, 0\)"),
+    ):
+        with pytest.raises(CheckpointError, match=rf"another run.*{said}"):
+            train_world_model(world_model_config(root, model_folder, 9, **{name: value}))
+    with pytest.raises(TrainingError, match=r"--holdout-every 3, but the VAE in .*vae was .* 2:.*-every 2, or"):
+        train_world_model(world_model_config(root, tmp_path / "new", 1, holdout_every=3))
+
+
+def test_clips_are_counted_as_they_are_used(root: Path, tmp_path: Path) -> None:
+    folder = train_world_model(world_model_config(root, tmp_path, 2))
+    assert read_info(folder)["clips_seen"] == 8
+    # As it was written before a run's batch had to stay: eight clips of which not all came in batches of four.
+    info = read_info(folder)
+    info["clips_seen"] = 5
+    del info["identity"]["latents"]
+    (folder / "checkpoint.json").write_text(json.dumps(info))
+    assert read_info(train_world_model(world_model_config(root, tmp_path, 3)))["clips_seen"] == 9
+
+
+def test_a_fitted_vae_does_not_take_the_place_of_another(root: Path, tmp_path: Path) -> None:
+    """Latents and world models know their VAE by its hash: one that is replaced leaves them all without theirs."""
+    config = dataclasses.replace(vae_config(root / "data", tmp_path / "linear", 1), kind="linear")
+    assert train_vae(config) == train_vae(config)
+    fitted = load_vae(config.out).hash
+    synthetic_dataset(tmp_path / "data", episodes=3, length=14)
+    for changed, said in (
+        ({"dataset": tmp_path / "data"}, "'dataset'"),
+        ({"fit_clips": 5}, r"'fit_clips': \(192, 5\)"),
+        ({"cell_height": 64}, r"'layout.cell_height': \(32, 64\)"),
+    ):
+        with pytest.raises(CheckpointError, match=f"another run.*{said}"):
+            train_vae(dataclasses.replace(config, **changed))  # type: ignore[arg-type]
+    # As linear VAEs were written before it was kept what they were fitted to.
+    path = latest_checkpoint(config.out) / "checkpoint.json"
+    info = json.loads(path.read_text())
+    del info["identity"]
+    path.write_text(json.dumps(info))
+    with pytest.raises(CheckpointError, match=r"'fit_clips': \(192, 5\)"):
+        train_vae(dataclasses.replace(config, fit_clips=5))
+    train_vae(config)
+    assert load_vae(config.out).hash == fitted
+    trained = vae_config(root / "data", tmp_path / "trained", 2)
+    train_vae(trained)
+    with pytest.raises(CheckpointError, match=r"step-00000002 is of another run.*encoder_channels"):
+        train_vae(dataclasses.replace(trained, kind="linear"))
+
+
+def test_windows_and_batches_that_cannot_be_are_refused(root: Path, tmp_path: Path) -> None:
+    for changed, said in (
+        ({"frames": 10}, r"--frames must be 1 \+ 4 n .* got 10"),
+        ({"minimum": 4}, "--minimum must be at least 5"),
+        ({"stride": 0, "shard": 0}, "--stride 0, --shard 0: must be at least 1"),
+        ({"cell_height": 20}, "picture of 64x20; both must be multiples of 16"),
+    ):
+        with pytest.raises(TrainingError, match=said):
+            build_latents(latents_config(root, out=tmp_path / "latents", **changed))  # type: ignore[arg-type]
+    assert not (tmp_path / "latents").exists()
+    with pytest.raises(TrainingError, match="a batch of 0 clips cannot be split"):
+        train_world_model(world_model_config(root, tmp_path / "run", 1, batch=0))
+    with pytest.raises(TrainingError, match="a batch of 5 clips cannot be split over 2 processes; change --batch"):
+        Workers(0, 2, torch.device("cpu")).share(5)
 
 
 def test_presets_that_need_a_folder_say_so(root: Path, tmp_path: Path) -> None:
@@ -209,6 +277,15 @@ def test_generate_writes_video_and_latents(root: Path, model_folder: Path, tmp_p
     )
     with pytest.raises(DatasetError, match="no number 7"):
         generate(dataclasses.replace(config, episode=7))
+    with pytest.raises(DatasetError, match=r"episode 1 of .*data has 15 frames, there is no number 15"):
+        generate(dataclasses.replace(config, episode=1, frame=15))
+    for chunks in ((1,), (0, 1), (2, -1)):
+        with pytest.raises(
+            TrainingError, match=r"--chunks .*: give one number of at least 1 for each of the 2 prompts"
+        ):
+            generate(dataclasses.replace(config, chunks=chunks))
+    with pytest.raises(TrainingError, match="at least two denoising steps .* got 1"):
+        generate(dataclasses.replace(config, steps=1))
 
 
 def test_segments_cover_the_episode() -> None:
@@ -233,8 +310,11 @@ def test_evaluation_pairs_the_models_and_knows_its_references(root: Path, model_
         assert entry["frechet"]["base"] >= 0
     assert {path.name for path in tmp_path.glob("*.png")} == {"evaluation.png", "strip-1.png"}
     assert json.loads((tmp_path / "evaluation.json").read_text())["feature_space"].startswith("vae-")
-    with pytest.raises(EvaluationError, match="held out"):
+    with pytest.raises(TrainingError, match=r"--holdout-every 50, but the world model in .*run was .* 2:.*give"):
         evaluate(dataclasses.replace(config, holdout_every=50))
+    few = synthetic_dataset(tmp_path / "few", episodes=1, length=14)
+    with pytest.raises(EvaluationError, match="no episode is held out"):
+        evaluate(dataclasses.replace(config, dataset=few))
 
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
@@ -245,7 +325,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 def test_two_processes_train_as_one(root: Path, tmp_path: Path, parallel: str) -> None:
     alone = train_world_model(world_model_config(root, tmp_path / "alone", 2))
     arguments = ["--latents", root / "latents", "--vae", root / "vae", "--out", tmp_path / "two", "--preset", "tiny"]
-    arguments += ["--steps", 2, "--batch", 4, "--holdout-every", 3, "--no-bf16", "--threads", 1, "--warmup-steps", 2]
+    arguments += ["--steps", 2, "--batch", 4, "--holdout-every", 2, "--no-bf16", "--threads", 1, "--warmup-steps", 2]
     command = [*TORCHRUN, "world-model", *map(str, arguments), "--parallel", parallel]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-3000:]

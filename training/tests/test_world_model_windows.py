@@ -89,6 +89,12 @@ def test_a_skill_clip_is_held_out_with_its_demonstration() -> None:
     assert clip_seed({"seed": 100019, "source_seed": None, "source_position": None}) == 100019
 
 
+def test_a_dataset_that_does_not_tell_its_demonstrations_apart_is_refused() -> None:
+    rows = [{"length": 30, "tasks": ["grab"], "episode_index": 4}]
+    with pytest.raises(DatasetError, match="clip 4: the dataset's episode table has no `seed`"):
+        find_windows(rows, 9, 4, 5)
+
+
 def test_the_dataset_hash_notices_more_episodes(dataset: Path, tmp_path: Path) -> None:
     same = synthetic_dataset(tmp_path / "same", episodes=2, length=12)
     more = synthetic_dataset(tmp_path / "more", episodes=3, length=12)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from training.common.checkpoint import checkpoints, latest_checkpoint, read_info, read_tensors, save_checkpoint
+from training.common.contracts import require_same_contract
 from training.common.ema import WeightAverage
 from training.common.errors import CheckpointError, TrainingError
 from training.common.interrupt import Interrupted
@@ -147,7 +148,7 @@ class Trainer:
     def restore(self, folder: Path) -> None:
         """Continue from a checkpoint of the same model; batches and noise follow from its step number."""
         info = read_info(folder)
-        _check_same_model(folder, info, self.config.model, self.contract)
+        _check_same_model(folder, info, self.config.model, self.contract, "choose another --out")
         self.model.load_state_dict(read_tensors(folder, "model"))
         self.average.load(read_tensors(folder, "average"))
         load_optimiser(self.model.named_parameters(), self.optimiser, read_tensors(folder, "optimiser"))
@@ -158,7 +159,7 @@ class Trainer:
     def start_from(self, folder: Path) -> None:
         """Take the averaged weights and the normalisation of another run; step and schedule start at zero."""
         info = read_info(folder)
-        _check_same_model(folder, info, self.config.model, self.contract)
+        _check_same_model(folder, info, self.config.model, self.contract, "choose another --init, or none")
         self.model.load_state_dict(read_tensors(folder, "model"))
         self.average.load(read_tensors(folder, "average"))
         self.average.copy_to(self.model)
@@ -200,14 +201,13 @@ def _optimiser(model: NanoVla, config: VlaTrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
 
 
-def _check_same_model(folder: Path, info: dict[str, Any], config: ModelConfig, contract: Contract) -> None:
+def _check_same_model(folder: Path, info: dict[str, Any], config: ModelConfig, contract: Contract, advice: str) -> None:
     expected = _jsonable(dataclasses.asdict(config))
     if info["config"]["model"] != expected:
         theirs = info["config"]["model"]
         changed = {key: (theirs.get(key), value) for key, value in expected.items() if theirs.get(key) != value}
-        raise CheckpointError(f"{folder} is of another model (checkpoint, now): {changed}; choose another --out")
-    if Contract.from_text(info["contract"]) != contract:
-        raise CheckpointError(f"{folder} was trained under another contract than the cache's; choose another --out")
+        raise CheckpointError(f"{folder} is of another model (checkpoint, now): {changed}; {advice}")
+    require_same_contract(folder, Contract.from_text(info["contract"], str(folder)), contract, "the cache", advice)
 
 
 def _jsonable(value: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.common.errors import TrainingError
 from training.world_model.config import CHUNK, NoiseConfig
 
 SIGMA_MIN, SIGMA_MAX, RHO = 0.002, 80.0, 7.0
@@ -117,9 +118,10 @@ def weighted_square(prediction: torch.Tensor, target: torch.Tensor, weights: tor
 
 
 def karras_sigmas(steps: int) -> list[float]:
-    """Noise levels from SIGMA_MAX down to SIGMA_MIN, spaced as Karras et al. 2022, equation 5."""
+    """Noise levels from SIGMA_MAX down to SIGMA_MIN, spaced as Karras et al. 2022, equation 5; TrainingError for
+    fewer than two."""
     if steps < 2:
-        raise ValueError(f"at least two denoising steps are needed, got {steps}")
+        raise TrainingError(f"at least two denoising steps are needed (0: the world model's own number), got {steps}")
     top, bottom = SIGMA_MAX ** (1 / RHO), SIGMA_MIN ** (1 / RHO)
     return [(top + i / (steps - 1) * (bottom - top)) ** RHO for i in range(steps)]
 

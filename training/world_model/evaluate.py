@@ -25,6 +25,7 @@ from rich.table import Table
 from training.common.checkpoint import checkpoints, latest_checkpoint, read_info
 from training.common.disk import write_text_atomically
 from training.common.errors import EvaluationError
+from training.common.holdout import check_holdout
 from training.common.machine import describe_machine, git_commit
 from training.common.workers import pick_device
 from training.world_model.composition import generate_timed
@@ -66,7 +67,7 @@ class EvaluateConfig:
     seed: int = 0
     strips: int = 4
     holdout_every: int = 10
-    """As in training."""
+    """As in training; what a world model says it was trained with must be the same."""
     frechet_draws: int = 200
     """Bootstrap draws for the interval of the Frechet distances' difference."""
     threads: int = 2
@@ -89,6 +90,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     folders = {"base": config.base, "skill": config.skill}
     models = {name: load_world_model(folder).to(pick_device()) for name, folder in folders.items()}
     _check_comparable(models)
+    for name, model in models.items():
+        check_holdout(config.holdout_every, model.holdout_every, f"the world model in {folders[name]}")
     reader = ClipReader(config.dataset, models["base"].info.layout)
     rows = [i for i, row in enumerate(reader.rows) if held_out(clip_seed(row), config.holdout_every)]
     if not rows:

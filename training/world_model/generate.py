@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save
 
 from training.common.disk import write_bytes_atomically, write_text_atomically
-from training.common.errors import DatasetError
+from training.common.errors import DatasetError, TrainingError
 from training.common.workers import pick_device
 from training.data.video import encode_frames
 from training.world_model.composition import Handover, generate_composition, joined_frames
@@ -53,6 +53,11 @@ def generate(config: GenerateConfig) -> Path:
     torch.set_num_threads(config.threads)
     if not config.prompts:
         raise DatasetError("nothing to imagine: give at least one sentence with --prompts")
+    if config.chunks and (len(config.chunks) != len(config.prompts) or min(config.chunks) < 1):
+        raise TrainingError(
+            f"--chunks {' '.join(map(str, config.chunks))}: give one number of at least 1 for each of the "
+            f"{len(config.prompts)} prompts, or none"
+        )
     model = load_world_model(config.model).to(pick_device())
     first, source = first_picture(config, model)
     parts = generate_composition(
@@ -98,5 +103,10 @@ def first_picture(config: GenerateConfig, model: WorldModel) -> tuple[NDArray[np
     reader = ClipReader(config.dataset, layout)
     if not 0 <= config.episode < len(reader.rows):
         raise DatasetError(f"{config.dataset} has {len(reader.rows)} episodes, there is no number {config.episode}")
+    length = int(reader.rows[config.episode]["length"])
+    if not 0 <= config.frame < length:
+        raise DatasetError(
+            f"episode {config.episode} of {config.dataset} has {length} frames, there is no number {config.frame}"
+        )
     frames, _ = reader.frames(config.episode, config.frame, 1)
     return frames[0], f"episode with seed {clip_seed(reader.rows[config.episode])}, frame {config.frame}"

@@ -53,6 +53,7 @@ def _imagine(config: ImagineLatentsConfig, model: WorldModel, recorded: LatentCa
         **recorded.meta,
         "dtype": "float16",
         "windows": [asdict(window) for window in windows],
+        "holdout_every": model.holdout_every,
         "imagined_by": _digest(model),
         "imagined_steps": config.steps or model.info.steps,
         "imagined_seed": config.seed,

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,14 +19,16 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from training.common.disk import require_free_space, write_bytes_atomically, write_text_atomically
-from training.common.errors import DatasetError
+from training.common.errors import DatasetError, TrainingError
 from training.common.workers import Workers, joined
-from training.world_model.config import PRESETS, PresetName
+from training.world_model.config import CHUNK, PRESETS, PresetName
 from training.world_model.vae import VideoVae, load_vae
 from training.world_model.views import ViewLayout
 from training.world_model.windows import ClipReader, Window, dataset_hash, find_windows
 
 META = "meta.json"
+NO_MATTER = ("dataset", "holdout_every")
+"""Entries of ``meta.json`` that do not decide the latents."""
 DTYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -96,6 +99,18 @@ class LatentCache:
         return str(self.meta["vae_sha256"])
 
     @property
+    def origin(self) -> str:
+        """SHA-256 of all that decides the latents: another VAE, dataset, window or imagination has another."""
+        decisive = {name: value for name, value in self.meta.items() if name not in NO_MATTER}
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def holdout_every(self) -> int | None:
+        """``--holdout-every`` of the model that made the latents; None where it is not known."""
+        value = self.meta.get("holdout_every")
+        return None if value is None else int(value)
+
+    @property
     def frames(self) -> int:
         """Frames of a window, T = 1 + 4 N."""
         return int(self.meta["frames"])
@@ -143,6 +158,7 @@ def build_latents(config: LatentsConfig) -> Path:
 
 def _build(config: LatentsConfig, workers: Workers) -> Path:
     preset = PRESETS[config.preset]
+    _check(config)
     out = config.out or config.dataset / f"latents-{preset.name}"
     layout = preset.layout.changed(config.layout, config.cell_height, config.cell_width)
     reader = ClipReader(config.dataset, layout)
@@ -151,6 +167,7 @@ def _build(config: LatentsConfig, workers: Workers) -> Path:
     windows = find_windows(reader.rows, frames, config.stride, config.minimum, config.skip_short)
     meta = {
         "vae_sha256": vae.hash,
+        "holdout_every": vae.holdout_every,
         "dataset_sha256": dataset_hash(config.dataset),
         "dataset": str(config.dataset),
         "preset": preset.name,
@@ -178,6 +195,16 @@ def _build(config: LatentsConfig, workers: Workers) -> Path:
     return out
 
 
+def _check(config: LatentsConfig) -> None:
+    if config.frames and (config.frames % CHUNK != 1 or config.frames < 1 + CHUNK):
+        raise TrainingError(f"--frames must be 1 + {CHUNK} n (0: the preset's), got {config.frames}")
+    if config.minimum < 1 + CHUNK:
+        raise TrainingError(f"--minimum must be at least {1 + CHUNK}, what one chunk needs, got {config.minimum}")
+    small = [f"--{name} {getattr(config, name)}" for name in ("stride", "shard", "batch") if getattr(config, name) < 1]
+    if small:
+        raise TrainingError(f"{', '.join(small)}: must be at least 1")
+
+
 def shard_paths(root: Path, windows: int, size: int) -> list[Path]:
     """Files that hold ``windows`` entries, ``size`` each."""
     return [root / f"shard-{number:05d}.safetensors" for number in range(-(-windows // size))]
@@ -203,7 +230,7 @@ def claim(out: Path, meta: dict[str, Any], workers: Workers) -> None:
     workers.wait()
     found = _read_meta(out)
     wanted = json.loads(json.dumps(meta))
-    changed = [name for name in wanted if name != "dataset" and found.get(name) != wanted[name]]
+    changed = [name for name in wanted if name not in NO_MATTER and found.get(name) != wanted[name]]
     if changed:
         shown = {name: (_short(found.get(name)), _short(wanted[name])) for name in changed}
         raise DatasetError(f"{out} holds other latents (cached, now): {shown}; choose another --out or delete it")

@@ -13,6 +13,7 @@ from torch import nn
 
 from training.common.checkpoint import INFO, checkpoints, latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
+from training.common.holdout import holdout_of
 from training.world_model.config import CHUNK, COSMOS_PREDICT2_2B, PRESETS, LoraConfig, Preset, TransformerShape
 from training.world_model.diffusion import Spread, from_network, predict_velocity, sample
 from training.world_model.scratch import ScratchTransformer
@@ -80,6 +81,8 @@ class WorldModel:
         self.vae = vae
         self.transformer = transformer.eval().requires_grad_(False)
         self.info = info
+        self.holdout_every: int | None = None
+        """As it was trained with; None where that is not known (an untouched Cosmos-Predict2)."""
         self.text = RememberedText(info.text, info.text_tokens, None if info.cosmos is None else Path(info.cosmos))
 
     @property
@@ -225,7 +228,9 @@ def load_world_model(folder: Path) -> WorldModel:
                 parameter.copy_(average[name])
             elif parameter.requires_grad:
                 raise CheckpointError(f"{checkpoint} lacks the weight {name}; it is of another version of the model")
-    return WorldModel(vae, transformer, info)
+    model = WorldModel(vae, transformer, info)
+    model.holdout_every = holdout_of(content)
+    return model
 
 
 def new_transformer(info: WorldModelInfo, shape: dict[str, Any] | None, seed: int) -> nn.Module:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from training.common.errors import DatasetError, TrainingError
+from training.common.holdout import check_holdout
 from training.common.workers import Workers, joined
 from training.world_model.config import PRESETS, WorldModelTrainConfig
 from training.world_model.diffusion import (
@@ -82,6 +83,8 @@ def train_world_model(config: WorldModelTrainConfig) -> Path:
 def _train(config: WorldModelTrainConfig, workers: Workers) -> Path:
     vae = load_vae(config.vae if PRESETS[config.preset].vae is not None else config.cosmos or config.vae)
     cache = LatentCache(config.latents, vae.hash)
+    check_holdout(config.holdout_every, vae.holdout_every, f"the VAE in {config.vae}")
+    check_holdout(config.holdout_every, cache.holdout_every, f"what made the latents in {config.latents}")
     info = _describe(config, cache)
     shape = describe_transformer(PRESETS[config.preset])
     transformer: Any = new_transformer(info, shape, config.seed)
@@ -97,6 +100,7 @@ def _train(config: WorldModelTrainConfig, workers: Workers) -> Path:
         "transformer": shape,
         "vae": vae.hash,
         "dataset": cache.meta["dataset_sha256"],
+        "latents": cache.origin,
     }
     trainer = Trainer(transformer, config, config.out, workers, identity)
     trainer.restore_if_any()
@@ -111,7 +115,6 @@ def _train(config: WorldModelTrainConfig, workers: Workers) -> Path:
             "transformer": shape,
             "vae": description,
             "data": {"dataset_sha256": cache.meta["dataset_sha256"], "windows": len(source.indices)},
-            "clips_seen": trainer.step * config.batch,
         }
         return trainer.save(tensors, content)
 

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.common.checkpoint import save_checkpoint
+from training.common.checkpoint import checkpoints, latest_checkpoint, read_info, save_checkpoint
 from training.common.errors import DatasetError, TrainingError
+from training.common.sameness import changes, refuse
 from training.common.workers import Workers, joined
 from training.world_model.config import CHUNK, CONVOLUTIONAL, PRESETS, Preset, VaeKind, VaeShape, VaeTrainConfig
 from training.world_model.linear_vae import PLAIN, Emphasis, LinearVae, fit_linear_vae
 from training.world_model.metrics import psnr
 from training.world_model.picture_error import moving, visible_error
 from training.world_model.progress import RunProgress
-from training.world_model.trainer import Losses, Trainer, jsonable, run_loop
+from training.world_model.trainer import FREE_FIELDS, Losses, Trainer, jsonable, run_loop
 from training.world_model.vae import VideoVae, build_vae, describe_vae, to_pixels
-from training.world_model.windows import ClipReader, clip_seed, held_out
+from training.world_model.views import ViewLayout
+from training.world_model.windows import ClipReader, clip_seed, dataset_hash, held_out
 
 STATISTICS_CLIPS = 48  # training clips that the latents' mean and spread are taken from
 
@@ -83,8 +85,10 @@ def _shape(kind: VaeKind, usual: VaeShape) -> VaeShape:
 
 
 def _fit(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Workers) -> Path:
-    """Fit the linear VAE; one process does it."""
+    """Fit the linear VAE, or again the one that is there; one process does it. CheckpointError for another's folder."""
     layout = preset.layout.changed(config.layout, config.cell_height, config.cell_width)
+    identity = _identity(config, shape, layout)
+    _check_same(config, identity)
     reader = ClipReader(config.dataset, layout)
     clips = ClipSource(reader, config, workers).clips(0, config.fit_clips, slice(None)).frames
     emphasis = Emphasis(config.fine_weight, config.colour_weight, config.within_weight)
@@ -92,6 +96,7 @@ def _fit(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Worke
     vae = normalised(model, clips)
     info = {
         "config": jsonable(asdict(config)),
+        "identity": identity,
         "vae": describe_vae(vae, shape, None),
         "layout": asdict(layout),
         "held_out_psnr": held_out_psnr(vae, reader, config),
@@ -112,8 +117,7 @@ def _train(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Wor
     reader = ClipReader(config.dataset, layout)
     source = ClipSource(reader, config, workers)
     torch.manual_seed(config.seed)
-    identity = {"step": "world-model-vae", "vae": asdict(shape), "layout": asdict(layout)}
-    trainer = Trainer(build_vae(shape), config, config.out, workers, identity)
+    trainer = Trainer(build_vae(shape), config, config.out, workers, _identity(config, shape, layout))
     trainer.restore_if_any()
     linear = fit_linear_vae(to_pixels(_some_clips(source)), shape.latent_channels, PLAIN)
 
@@ -134,6 +138,24 @@ def _train(config: VaeTrainConfig, preset: Preset, shape: VaeShape, workers: Wor
         size = sum(p.numel() for p in trainer.parameters.values()) / 1e6
         progress.say(f"{size:.2f} M parameters, {len(reader.rows)} clips, step {trainer.step}")
         return run_loop(trainer, source.batch, loss, save, progress)
+
+
+def _identity(config: VaeTrainConfig, shape: VaeShape, layout: ViewLayout) -> dict[str, Any]:
+    """What a checkpoint must agree on to be continued or replaced, as it comes back from JSON."""
+    facts = {"step": "world-model-vae", "vae": asdict(shape), "layout": asdict(layout)}
+    return {**jsonable(facts), "dataset": dataset_hash(config.dataset)}
+
+
+def _check_same(config: VaeTrainConfig, identity: dict[str, Any]) -> None:
+    """Raise CheckpointError when ``--out`` holds another VAE: latents and world models were made with that one."""
+    if not checkpoints(config.out):
+        return
+    folder = latest_checkpoint(config.out)
+    info = read_info(folder)
+    # A linear VAE from before it was kept what it was fitted to says its shape and layout.
+    there = info.get("identity") or {"vae": info.get("vae", {}).get("shape"), "layout": info.get("layout")}
+    settings = {name: value for name, value in info.get("config", {}).items() if name not in FREE_FIELDS}
+    refuse(f"{folder} is of another run", changes(there, identity) | changes(settings, jsonable(asdict(config))))
 
 
 def vae_loss(

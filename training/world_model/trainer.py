@@ -19,14 +19,23 @@ from torch import nn
 
 from training.common.checkpoint import checkpoints, latest_checkpoint, read_info, read_tensors, save_checkpoint
 from training.common.ema import WeightAverage
-from training.common.errors import CheckpointError, TrainingError
+from training.common.errors import TrainingError
 from training.common.interrupt import Interrupted
 from training.common.prefetch import prefetch
+from training.common.sameness import changes, refuse
 from training.common.schedule import set_learning_rate
 from training.common.workers import Workers
 from training.world_model.config import RunConfig
 from training.world_model.distributed import full, like, local, rejoined, shard
 from training.world_model.progress import RunProgress
+
+FREE_FIELDS = (
+    "minutes", "steps", "learning_rate", "final_learning_rate", "warmup_steps", "cosine_tail", "threads", "bf16",
+    "parallel", "log_every", "checkpoint_minutes", "gradient_checkpointing", "out", "latents", "vae", "dataset",
+    "cosmos", "preset", "layout", "cell_height", "cell_width", "kind", "lora",
+)  # fmt: skip
+"""Of the configuration: may change when a run continues (how long, how fast, how it is run), or are compared as part
+of the run's identity. Everything else decides what is drawn and what is minimised."""
 
 Losses = dict[str, torch.Tensor]
 
@@ -44,6 +53,7 @@ class Trainer:
         self.average = WeightAverage(_Parts(self.parameters), config.ema)
         self.optimiser = _optimiser(self.parameters, config)
         self.step = 0
+        self.clips_seen = 0
         self.seconds = 0.0
         self.history: list[str] = []
 
@@ -84,6 +94,7 @@ class Trainer:
         self.optimiser.step()
         self.average.update(_Parts(self.parameters), self.step)
         self.step += 1
+        self.clips_seen += config.batch
         self.seconds += time.monotonic() - began
         return {**{k: v.detach() for k, v in parts.items()}, "gradient": norm, "learning_rate": torch.tensor(rate)}
 
@@ -98,6 +109,7 @@ class Trainer:
         if self.workers.main:
             own = {
                 "seconds": self.seconds,
+                "clips_seen": self.clips_seen,
                 "config": jsonable(dataclasses.asdict(self.config)),
                 "identity": self.identity,
                 "history": self.history,
@@ -119,11 +131,10 @@ class Trainer:
 
     def _restore(self, folder: Path) -> None:
         info = read_info(folder)
-        if info.get("identity") != self.identity:
-            theirs = info.get("identity") or {}
-            names = sorted(theirs.keys() | self.identity.keys())
-            changed = {n: (theirs.get(n), self.identity.get(n)) for n in names if theirs.get(n) != self.identity.get(n)}
-            raise CheckpointError(f"{folder} is of another run (checkpoint, now): {changed}; choose another --out")
+        there = {name: value for name, value in info["config"].items() if name not in FREE_FIELDS}
+        now = jsonable(dataclasses.asdict(self.config))
+        found = changes(info.get("identity") or {"step": None}, self.identity)
+        refuse(f"{folder} is of another run", found | changes(there, now))
         model, average = read_tensors(folder, "model"), read_tensors(folder, "average")
         moments = read_tensors(folder, "optimiser")
         with torch.no_grad():
@@ -137,6 +148,7 @@ class Trainer:
                 }
                 self.optimiser.state[parameter] = state
         self.step, self.seconds = int(info["step"]), float(info["seconds"])
+        self.clips_seen = int(info.get("clips_seen", self.step * int(info["config"]["batch"])))
         self.history = list(info.get("history", []))
 
     def _optimiser_tensors(self) -> dict[str, torch.Tensor]:

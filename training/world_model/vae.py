@@ -12,6 +12,7 @@ from torch import nn
 
 from training.common.checkpoint import latest_checkpoint, read_info, read_tensors
 from training.common.errors import CheckpointError
+from training.common.holdout import holdout_of
 from training.world_model.config import CHUNK, VaeShape
 from training.world_model.linear_vae import LinearVae
 from training.world_model.vae_start import start_linear
@@ -67,6 +68,8 @@ class VideoVae:
             )
         self._mean, self._std = mean.view(1, -1, 1, 1, 1), std.view(1, -1, 1, 1, 1)
         self._hash: str | None = None
+        self.holdout_every: int | None = None
+        """As it was trained with; None where that is not known."""
 
     @property
     def device(self) -> torch.device:
@@ -126,7 +129,9 @@ def load_vae(folder: Path) -> VideoVae:
         raise CheckpointError(f"{checkpoint} is no checkpoint of world-model-vae or world-model (it names no VAE)")
     if info["vae"].get("cosmos"):
         return load_vae(Path(info["vae"]["cosmos"]))
-    return vae_from(info["vae"], read_tensors(checkpoint, "vae"))
+    vae = vae_from(info["vae"], read_tensors(checkpoint, "vae"))
+    vae.holdout_every = holdout_of(info)
+    return vae
 
 
 def vae_from(description: dict[str, Any], weights: dict[str, torch.Tensor]) -> VideoVae:

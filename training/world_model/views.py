@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from training.common.errors import DatasetError
 
 BLACK = "-"
+TOKEN = 16
+"""Pixels per side that one token of the transformer covers."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,16 @@ class ViewLayout:
         return self.cell_width * len(self.rows[0])
 
     def changed(self, grid: str, cell_height: int, cell_width: int) -> ViewLayout:
-        """This layout with what is given (not empty, not zero) in its place."""
-        return ViewLayout(grid or self.grid, cell_height or self.cell_height, cell_width or self.cell_width)
+        """This layout with what is given (not empty, not zero) in its place; DatasetError for a size that latents of 8
+        pixels a side, two by two to a token, do not fill."""
+        layout = ViewLayout(grid or self.grid, cell_height or self.cell_height, cell_width or self.cell_width)
+        if min(layout.cell_height, layout.cell_width) < 1 or layout.height % TOKEN or layout.width % TOKEN:
+            raise DatasetError(
+                f"view layout {layout.grid!r} of {layout.cell_width}x{layout.cell_height} pixels a view makes a "
+                f"picture of {layout.width}x{layout.height}; both must be multiples of {TOKEN}: change --cell-height "
+                "or --cell-width"
+            )
+        return layout
 
 
 def pack(views: Mapping[str, NDArray[np.uint8]], layout: ViewLayout) -> NDArray[np.uint8]:

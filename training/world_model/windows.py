@@ -72,12 +72,17 @@ def clip_prompt(row: dict[str, Any]) -> str:
 
 
 def clip_seed(row: dict[str, Any]) -> int:
-    """Seed of the demonstration that a clip comes from.
+    """Seed of the demonstration that a clip comes from; DatasetError when the dataset does not say.
 
     A skill clip says it as ``source_seed``, or its own seed is the demonstration's times 100 plus ``source_position``.
     """
     if row.get("source_seed") is not None:
         return int(row["source_seed"])
+    if row.get("seed") is None:
+        raise DatasetError(
+            f"clip {row.get('episode_index')}: the dataset's episode table has no `seed`, the number by which "
+            "demonstrations are told apart and held out; add that column, another number for each demonstration"
+        )
     if row.get("source_position") is not None:
         return int(row["seed"]) // CLIPS_PER_DEMONSTRATION
     return int(row["seed"])

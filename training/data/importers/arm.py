@@ -63,9 +63,15 @@ def base_pose(model: str, where: str) -> tuple[FloatArray, Rotation]:
     body = next((body for body in root.iter("body") if body.get("name") == "robot0_base"), None)
     if body is None:
         raise DatasetError(f"{where}: the model has no body 'robot0_base'; where the arm stands is not known")
-    position = np.array((body.get("pos") or "0 0 0").split(), np.float64)
-    w, x, y, z = (float(value) for value in (body.get("quat") or "1 0 0 0").split())
-    return position, Rotation.from_quat([x, y, z, w])
+    try:
+        position = np.array((body.get("pos") or "0 0 0").split(), np.float64).reshape(3)
+        w, x, y, z = (float(value) for value in (body.get("quat") or "1 0 0 0").split())
+        return position, Rotation.from_quat([x, y, z, w])
+    except ValueError as error:
+        raise DatasetError(
+            f"{where}: body 'robot0_base' of the attribute 'model_file' stands at pos={body.get('pos')!r} "
+            f"quat={body.get('quat')!r}, which is no pose: {error}"
+        ) from error
 
 
 def to_base(position: FloatArray, rotation: Rotation, base: tuple[FloatArray, Rotation]) -> tuple[FloatArray, Rotation]:

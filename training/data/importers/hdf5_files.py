@@ -10,8 +10,15 @@ from typing import Any
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from training.common.errors import DatasetError
+
+MINIMUM_NORM = 1e-6  # of a quaternion that says something
+
+
+class NoPicturesError(DatasetError):
+    """A file as people recorded it, before its pictures were made; whoever downloads everything has both kinds."""
 
 
 def find_files(source: Path) -> list[Path]:
@@ -66,6 +73,26 @@ def array(group: h5py.Group, name: str, shape: tuple[int | None, ...], length: i
         return np.asarray(data[()])
     except (OSError, RuntimeError) as error:
         raise _unreadable(f"{_where(group)}/{name}", error) from error
+
+
+def pictures(group: h5py.Group, name: str, length: int) -> NDArray[np.uint8]:
+    """The pictures uint8 [length, H, W, 3] called ``name``; numbers of another kind would all turn black or grey."""
+    images = array(group, name, (None, None, None, 3), length)
+    if images.dtype != np.uint8:
+        raise DatasetError(
+            f"{_where(group)}/{name} holds {images.dtype}, not uint8: pictures from 0 to 255 are needed, as the "
+            "project's own scripts store them; make the file anew without normalising them"
+        )
+    return images
+
+
+def quaternions(group: h5py.Group, name: str, length: int) -> Rotation:
+    """The rotations [length] in ``name``, stored as x y z w."""
+    values = array(group, name, (None, 4), length).astype(np.float64)
+    bad = np.flatnonzero(~(np.linalg.norm(values, axis=1) > MINIMUM_NORM))
+    if len(bad):
+        raise DatasetError(f"{_where(group)}/{name}: frame {bad[0]} is no rotation: {values[bad[0]].tolist()}")
+    return Rotation.from_quat(values)
 
 
 def attribute(group: h5py.Group, name: str) -> str:

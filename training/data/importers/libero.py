@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from training.common.errors import DatasetError
 from training.data.importers.arm import ARM_ACTION, ARM_STATE, arm_actions, arm_states, base_pose, to_base
-from training.data.importers.hdf5_files import array, attribute
+from training.data.importers.hdf5_files import NoPicturesError, array, attribute, pictures
 from training.data.importers.run import Demonstration, import_files, scene_contract
 from world2act_core.contract import CameraSpec, Contract
 
@@ -69,16 +69,14 @@ def read_libero(group: h5py.Group, observations_follow_actions: bool = True) -> 
     length = len(actions)
     obs = group.get("obs")
     if obs is None:
-        raise DatasetError(f"{where} has no 'obs': make the observations with LIBERO's create_dataset.py first")
+        raise NoPicturesError(f"{where} has no 'obs': make the observations with LIBERO's create_dataset.py first")
     position, turn = _pose(obs, length)
     base = base_pose(attribute(group, "model_file"), where)
     state = arm_states(*to_base(position, turn, base), array(obs, "gripper_states", (None, 2), length))
-    upside_down = str(group.parent.attrs.get("macros_image_convention", "opengl")) != "opencv"
+    convention = "macros_image_convention"
+    upside_down = convention not in group.parent.attrs or attribute(group.parent, convention) != "opencv"
     rows = slice(None, None, -1) if upside_down else slice(None)
-    images = {
-        name: array(obs, key, (None, None, None, 3), length).astype(np.uint8)[:, rows]
-        for name, (key, _) in CAMERAS.items()
-    }
+    images = {name: pictures(obs, key, length)[:, rows] for name, (key, _) in CAMERAS.items()}
     done = array(group, "dones", (None,), length).astype(bool)
     action = arm_actions(actions)
     if observations_follow_actions:

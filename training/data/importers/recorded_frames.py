@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
+from training.data.importers.executed_actions import NANOSECONDS, ExecutedActions
 from world2act_core.contract import Contract
 from world2act_core.images import fit_images
-from world2act_core.pose import action_between, pose_from_state
 from world2act_core.recording.reader import Recording
-from world2act_core.types import EefPose, Observation
+from world2act_core.types import Observation
 
 TOPICS = ("observation", "action_chunk", "arm_command", "skill", "episode_status")
-POSE_ACTION = ("delta_position", "delta_rotation", "gripper")
-NANOSECONDS = 1_000_000_000
+SAME_STAMP_NS = 1_000
+"""Stamps that have been through float seconds are off by up to 240 ns; observations are milliseconds apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,26 +104,25 @@ def frames(recording: Recording, contract: Contract, found: Messages) -> list[Fr
 
 def _all_frames(recording: Recording, contract: Contract, found: Messages) -> Iterator[Frame]:
     period_ns = round(NANOSECONDS / contract.control_hz)
+    executed_actions = ExecutedActions(recording, contract, found.commands)
     stamps = sorted(found.commands)
     gripper = contract.action_slice("gripper").start if _has_gripper(contract) else None
-    action = np.zeros(contract.action_size, np.float32)
-    skill_id = -1
+    action = executed = np.zeros(contract.action_size, np.float32)
     for stamp in sorted(found.observations):
         message = found.observations[stamp]
         state = np.asarray(message.state, np.float32)
         if state.shape != (contract.state_size,) or not np.isfinite(state).all():
             raise DatasetError(f"{recording.path}: the state at {stamp} ns is not {contract.state_size} finite numbers")
-        closed = gripper is not None and bool(action[gripper] > 0)
+        closed = gripper is not None and bool(executed[gripper] > 0)
         command = _command_at(found, stamps, stamp, period_ns)
         row = None if command is None else _chunk_row(found, command)
-        if row is not None and command is not None:
-            action = np.clip(row, contract.action_low, contract.action_high)
-            executed = _executed(contract, state, command, action)
-            skill_id = int(found.chunks[command.chunk_sequence].skill_id)
+        wanted = None if row is None else np.clip(row, contract.action_low, contract.action_high)
+        told = None if wanted is None else executed_actions.of(state, command, stamp_ns(command), wanted)
+        if wanted is not None and told is not None:
+            action, executed, skill_id = wanted, told, int(found.chunks[command.chunk_sequence].skill_id)
         else:
-            action = executed = hold_action(contract, action)
-        yield Frame(stamp, _pictures(recording, contract, message, state), state, action, executed, closed,
-                    skill_id if row is not None else -1)  # fmt: skip
+            action, executed, skill_id = hold_action(contract, action), hold_action(contract, executed), -1
+        yield Frame(stamp, _pictures(recording, contract, message, state), state, action, executed, closed, skill_id)
 
 
 def _command_at(found: Messages, stamps: list[int], stamp: int, period_ns: int) -> Any:
@@ -143,7 +142,7 @@ def _chunk_row(found: Messages, command: Any) -> NDArray[np.float32] | None:
     if chunk is None or command.holding or command.chunk_index < 0:
         return None
     # A policy that was restarted counts anew: the stamp tells its chunks apart.
-    if stamp_ns(chunk) != time_ns(command.observation_stamp):
+    if abs(stamp_ns(chunk) - time_ns(command.observation_stamp)) > SAME_STAMP_NS:
         return None
     rows = np.asarray(chunk.data, np.float32).reshape(chunk.horizon, chunk.action_size)
     return rows[command.chunk_index]
@@ -156,17 +155,6 @@ def hold_action(contract: Contract, last: NDArray[np.float32]) -> NDArray[np.flo
         if dim.mode == "delta":
             held[contract.action_slice(dim.name)] = 0.0
     return held
-
-
-def _executed(
-    contract: Contract, state: NDArray[np.float32], command: Any, action: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """The action that the arm was told: another one than the policy's where the workspace box cut it off."""
-    if "workspace" not in command.limit_events or tuple(dim.name for dim in contract.action) != POSE_ACTION:
-        return action
-    p, o = command.pose.position, command.pose.orientation
-    target = EefPose(np.array([p.x, p.y, p.z]), np.array([o.x, o.y, o.z, o.w]))
-    return action_between(pose_from_state(state)[0], target, float(command.gripper))
 
 
 def _pictures(

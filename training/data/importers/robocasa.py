@@ -16,11 +16,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from training.common.errors import DatasetError
 from training.data.importers.arm import ARM_ACTION, ARM_STATE, arm_actions, arm_states
-from training.data.importers.hdf5_files import array, attribute
+from training.data.importers.hdf5_files import NoPicturesError, array, attribute, pictures, quaternions
 from training.data.importers.run import Demonstration, import_files, scene_contract
 from world2act_core.contract import ActionDim, CameraSpec, Contract
 
@@ -83,19 +82,16 @@ def read_robocasa(group: h5py.Group, upside_down: bool = False) -> Demonstration
     actions = array(group, "actions", (None, 12)).astype(np.float64)
     length = len(actions)
     if "obs" not in group or CAMERAS["robot0_eye_in_hand"][0] not in group["obs"]:
-        raise DatasetError(f"{where} has no pictures: make them with RoboCasa's dataset_states_to_obs.py first")
+        raise NoPicturesError(f"{where} has no pictures: make them with RoboCasa's dataset_states_to_obs.py first")
     obs = group["obs"]
     state = arm_states(
         array(obs, "robot0_base_to_eef_pos", (None, 3), length).astype(np.float64),
-        Rotation.from_quat(array(obs, "robot0_base_to_eef_quat", (None, 4), length)),
+        quaternions(obs, "robot0_base_to_eef_quat", length),
         array(obs, "robot0_gripper_qpos", (None, 2), length).astype(np.float64),
     )
     action = np.concatenate([arm_actions(actions[:, :ARM_SIZE]), np.clip(actions[:, ARM_SIZE:], -1, 1)], axis=1)
     rows = slice(None, None, -1) if upside_down else slice(None)
-    images = {
-        name: array(obs, key, (None, None, None, 3), length).astype(np.uint8)[:, rows]
-        for name, (key, _) in CAMERAS.items()
-    }
+    images = {name: pictures(obs, key, length)[:, rows] for name, (key, _) in CAMERAS.items()}
     done = array(group, "dones", (None,), length).astype(bool)
     return Demonstration(_instruction(group, where), images, state, action.astype(np.float32), 6, done)
 

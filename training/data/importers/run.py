@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from training.common.disk import write_text_atomically
-from training.common.errors import DatasetError
+from training.common.errors import DatasetError, TrainingError
 from training.data import layout
 from training.data.contract_file import claim_contract
 from training.data.episode import EpisodeBuffer, EpisodeInfo, SkillSegment, frame_columns
-from training.data.importers.hdf5_files import demonstrations, find_files, opened
+from training.data.importers.hdf5_files import NoPicturesError, demonstrations, find_files, opened
 from training.data.lerobot_writer import discard_unfinished, read_staged, stage_episode, staged_folders
 from training.data.pack import episode_rows, pack_dataset
 from world2act_core.contract import CameraSpec, Contract
@@ -47,7 +47,12 @@ ContractMaker = Callable[[dict[str, NDArray[np.uint8]]], Contract]
 
 
 def import_files(source: Path, out: Path, fps: int, read: Reader, contract_of: ContractMaker) -> int:
-    """Stage and pack every demonstration under ``source`` that ``out`` lacks; returns how many."""
+    """Stage and pack every demonstration under ``source`` that ``out`` lacks; returns how many.
+
+    In a folder, files without pictures are left out and named, unless there are no others.
+    """
+    if fps < 1:
+        raise DatasetError(f"--fps is {fps}; it must be the pictures per second of the recordings, 1 or more")
     files = find_files(source)
     out.mkdir(parents=True, exist_ok=True)
     discard_unfinished(out)
@@ -55,16 +60,26 @@ def import_files(source: Path, out: Path, fps: int, read: Reader, contract_of: C
     done = {int(row["seed"]) for row in episode_rows(out)}
     done |= {read_staged(folder)[0].seed for folder in staged_folders(out)}
     count = 0
+    without_pictures: list[NoPicturesError] = []
     try:
         with Progress() as progress:
             task = progress.add_task("import", total=len(files))
             for path in files:
-                count += _import_file(path, numbers[path], out, fps, read, contract_of, done)
+                try:
+                    count += _import_file(path, numbers[path], out, fps, read, contract_of, done)
+                except NoPicturesError as error:
+                    without_pictures.append(error)
                 progress.update(task, advance=1)
                 pack_dataset(out, fps, only_full=True)
+    except KeyboardInterrupt:
+        raise TrainingError("interrupted; what was imported is packed. Run the same command to continue") from None
     finally:
         pack_dataset(out, fps)
-    print(f"{out}: {count} new demonstrations of {len(files)} files")
+    if len(without_pictures) == len(files):
+        raise without_pictures[0]
+    print(f"{out}: {count} new demonstrations of {len(files) - len(without_pictures)} files")
+    if without_pictures:
+        print(f"left out: {len(without_pictures)} files without pictures. For example, {without_pictures[0]}")
     return count
 
 

@@ -26,6 +26,8 @@ class Record:
     """Names this very result: the fingerprint and when it was finished. A result made anew has another name."""
     seconds: float = 0.0
     """Time spent, interruptions left out."""
+    cpu_seconds: float | None = None
+    """Processor time of the step and of the processes that it waited for; None: a part of it was not measured."""
     command_line: str = ""
     commit: str = ""
     machine: str = ""
@@ -53,6 +55,26 @@ class Records:
     def write(self, record: Record) -> None:
         """Replace the record of a step."""
         write_text_atomically(self._folder / f"{record.step}.json", json.dumps(asdict(record), indent=1) + "\n")
+
+    def why_outdated(self, name: str) -> str:
+        """Why what lies in the place of a step's result is not, or no longer, made of the present results before it.
+
+        "" when it is, or when nothing is recorded of the step: somebody made it by hand.
+        """
+        record = self.read(name)
+        if record is None:
+            return ""
+        if record.state != "finished":
+            return f"{name} is not finished"
+        for source, made in record.inputs.items():
+            if made is None:
+                continue
+            now = self.read(source)
+            if now is None or now.state != "finished" or now.made != made:
+                return f"{name} is older than {source}"
+            if why := self.why_outdated(source):
+                return why
+        return ""
 
     def put_aside(self, name: str, paths: tuple[Path, ...]) -> list[str]:
         """Move what exists of ``paths`` into ``root/replaced``; says where, relative to ``root``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -83,11 +84,15 @@ def _run(review: Review, records: Records, say: Say, forced: bool) -> str:
         record = _begin(review, now, records, say, forced)
     except TrainingError as error:
         return str(error)
-    began = time.monotonic()
+    began, used = time.monotonic(), _cpu_seconds()
     with SignalWatch() as watch:
         problem, interrupted = _attempt(step)
         interrupted = interrupted or watch.came()
-    record = replace(record, seconds=round(record.seconds + time.monotonic() - began, 1))
+    record = replace(
+        record,
+        seconds=round(record.seconds + time.monotonic() - began, 1),
+        cpu_seconds=None if record.cpu_seconds is None else round(record.cpu_seconds + _cpu_seconds() - used, 1),
+    )
     records.write(record)
     if interrupted:
         how = "without --from" if forced else "again"
@@ -101,13 +106,19 @@ def _run(review: Review, records: Records, say: Say, forced: bool) -> str:
     return problem
 
 
+def _cpu_seconds() -> float:
+    """Processor time so far, of this process and of the ended ones that it has waited for."""
+    now = os.times()
+    return now.user + now.system + now.children_user + now.children_system
+
+
 def _attempt(step: Step) -> tuple[str, bool]:
     """(what went wrong, whether a KeyboardInterrupt ended it)."""
-    function, config = open_command(step)
     arguments_before = sys.argv
-    # Trainers write the command that made a checkpoint into it: the step's own one, which can be typed.
-    sys.argv = [arguments_before[0], step.command, *arguments(step.config)]
     try:
+        function, config = open_command(step)  # loads modules, for seconds: an interruption may come in here, too
+        # Trainers write the command that made a checkpoint into it: the step's own one, which can be typed.
+        sys.argv = [arguments_before[0], step.command, *arguments(step.config)]
         function(config)
     except KeyboardInterrupt:
         return "", True
@@ -137,10 +148,12 @@ def _begin(review: Review, now: str, records: Records, say: Say, forced: bool) -
         inputs=review.inputs,
         fingerprint=now,
         seconds=before.seconds if before is not None and goes_on else 0.0,
+        cpu_seconds=before.cpu_seconds if before is not None and goes_on else 0.0,
         command_line=command_line(step),
         commit=git_commit(),
         machine=describe_machine(),
         replaced=[*(before.replaced if before else []), *moved],
     )
-    records.write(record)
+    # What is killed leaves this: then a part of its processor time is not known.
+    records.write(replace(record, cpu_seconds=None))
     return record

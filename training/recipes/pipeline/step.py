@@ -53,13 +53,19 @@ def check_steps(steps: Sequence[Step]) -> None:
         known.add(step.name)
 
 
+def options_of(step: Step) -> set[str]:
+    """Names of the options that the step's command has here; none when there is no such command."""
+    if step.command not in COMMANDS:
+        return set()
+    return {field.name for field in dataclasses.fields(_config_class(COMMANDS[step.command]))}
+
+
 def why_not(step: Step) -> str:
     """Why the step cannot run in this checkout: its command, or an option of it, is not there; "" when it can."""
     if step.command not in COMMANDS:
         return f"there is no `python -m training {step.command}` here"
     if isinstance(step.config, Mapping):
-        known = {field.name for field in dataclasses.fields(_config_class(COMMANDS[step.command]))}
-        unknown = sorted(step.config.keys() - known)
+        unknown = sorted(step.config.keys() - options_of(step))
         if unknown:
             return f"`python -m training {step.command}` has no option {', '.join(unknown)}"
     return ""

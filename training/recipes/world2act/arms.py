@@ -46,7 +46,8 @@ def arm_plans(sizes: Sizes, places: Places) -> Iterator[ArmPlan]:
     yield _pixels(sizes, places, PIXELS, most, EVERYWHERE)
     yield _with(sizes, places, "one-direction", replace(plain.objective, direction="one"), "align-one-direction")
     yield _with(sizes, places, "global-contrast", replace(plain.objective, granularity="global"), "align-global")
-    yield _residual(places, "base-wm", plain, COMPARED, imagined="base")
+    # Adapters of another world model's imagination would be a second difference: Base-WM has its own Stage 1.
+    yield _residual(places, "base-wm", plain, COMPARED, adapters="align-base", imagined="base")
     yield _residual(places, "recorded-adapters", plain, COMPARED, adapters="align-recorded")
     yield _with(sizes, places, "bc-target", replace(plain.objective, target="bc"))
     yield _lora(sizes, places)

@@ -81,28 +81,32 @@ def _world_models(sizes: Sizes, places: Places) -> Iterator[Step]:
 
 
 def _adapters(sizes: Sizes, places: Places) -> Iterator[Step]:
-    """The main pair, aligned on what Skill-WM imagines of the demonstrations; the same on their recordings; and one per
-    ablation of the contrast, which changes Stage 1 and Stage 2 alike."""
-    clips = replace(
-        sizes.imagine_clips,
-        latents=places.latents("skill"),
-        world_model=places.world_model("skill"),
-        out=places.latents("imagined"),
-    )
-    yield Step(
-        "imagine-clips", "world-model-imagine", clips, (clips.out,), needs=("latents-skill", "world-model-skill")
-    )
+    """The main pair, aligned on what Skill-WM imagines of the demonstrations; the same on their recordings; on what
+    Base-WM imagines of whole ones; and one per ablation of the contrast, which changes Stage 1 and Stage 2 alike."""
+    for name, model, kind in (("imagine-clips", "skill", "skill"), ("imagine-clips-base", "base", "whole")):
+        clips = replace(
+            sizes.imagine_clips,
+            latents=places.latents(kind),
+            world_model=places.world_model(model),
+            out=places.latents("imagined" if model == "skill" else "imagined-base"),
+        )
+        needs = (f"latents-{kind}", f"world-model-{model}")
+        yield Step(name, "world-model-imagine", clips, (clips.out,), needs=needs)
     usual, imagined = sizes.align.objective, replace(sizes.align, schedule=sizes.align_imagined)
+    one_direction, as_a_whole = replace(usual, direction="video-to-action"), replace(usual, granularity="global")
+    # Name -> latents, the step that makes them, the dataset they show, and how to align on them.
     kinds = {
-        "align": ("imagined", imagined),
-        "align-recorded": ("skill", sizes.align),
-        "align-one-direction": ("imagined", replace(imagined, objective=replace(usual, direction="video-to-action"))),
-        "align-global": ("imagined", replace(imagined, objective=replace(usual, granularity="global"))),
-    }
-    for name, (latents, config) in kinds.items():
-        config = replace(config, latents=places.latents(latents), dataset=places.skill_dataset, out=places.root / name)
-        needs = ("latents-skill",) if latents == "skill" else ("imagine-clips",)
-        yield Step(name, "align", config, (config.out,), needs=needs)
+        "align": ("imagined", "imagine-clips", places.skill_dataset, imagined),
+        "align-recorded": ("skill", "latents-skill", places.skill_dataset, sizes.align),
+        "align-base": ("imagined-base", "imagine-clips-base", places.dataset, imagined),
+        "align-one-direction": (
+            "imagined", "imagine-clips", places.skill_dataset, replace(imagined, objective=one_direction)
+        ),
+        "align-global": ("imagined", "imagine-clips", places.skill_dataset, replace(imagined, objective=as_a_whole)),
+    }  # fmt: skip
+    for name, (latents, maker, dataset, config) in kinds.items():
+        config = replace(config, latents=places.latents(latents), dataset=dataset, out=places.root / name)
+        yield Step(name, "align", config, (config.out,), needs=(maker,))
 
 
 def _imagined(sizes: Sizes, places: Places) -> Iterator[Step]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from training.evaluation.evaluate import EvaluateConfig
 from training.evidence.arm import EvaluateArmConfig
 from training.evidence.command import EvidenceConfig
 from training.evidence.groups import GroupName
@@ -80,15 +81,18 @@ def _monitor(sizes: Sizes, places: Places) -> Iterator[Step]:
     book = places.root / "imagined-evaluation-codes.safetensors"
     codes: dict[str, Any] = {"imagined": places.imagined("evaluation"), "adapters": places.root / "align", "out": book}
     yield Step("code-imagined", "imagined-codes", codes, (book,), ("align", "imagine-evaluation"), overwrites=True)
-    evaluate: dict[str, Any] = {
-        "bundle": bundle,
-        "out": measured,
-        "kinds": ("composite",),
-        "episodes": sizes.evaluate.episodes,
-        "first_seed": sizes.evaluate.first_seed,
-        "videos": 0,
-        "imagined_codes": book,
-    }
+    # Calibration needs episodes that no monitor has cut short, also when the bundle has one from the last time.
+    evaluate = EvaluateConfig(
+        bundle=bundle,
+        out=measured,
+        kinds=("composite",),
+        episodes=sizes.evaluate.episodes,
+        first_seed=sizes.evaluate.first_seed,
+        workers=sizes.evaluate.workers,
+        videos=0,
+        imagined_codes=book,
+        rollout=replace(sizes.evaluate.rollout, monitor="off"),
+    )
     needs = ("export-residual", "code-imagined")
     yield Step("evaluate-bundle", "evaluate", evaluate, (measured / "evaluation.json",), needs, overwrites=True)
     monitor: dict[str, Any] = {"evaluations": (measured,), "bundle": bundle}

@@ -49,7 +49,7 @@ NANO = Sizes(
     ),
     # The policy is fine-tuned on the demonstrations it was trained on, not on more.
     pixels=PixelConfig(sampling=FEWER),
-    evaluate=EvaluateArmConfig(episodes=510, rollout=RolloutConfig(skill_seconds=SECONDS)),
+    evaluate=EvaluateArmConfig(episodes=510, rollout=RolloutConfig(skill_seconds=SECONDS, residual="on")),
     latency=LatencyConfig(),
     calibrate=True,
     trajectories=(50, 200, 1000),

@@ -31,7 +31,7 @@ class Places:
         return self.root / "vae"
 
     def latents(self, kind: str) -> Path:
-        """Cached latents of ``whole`` demonstrations or of ``skill`` clips."""
+        """Cached latents of ``whole`` demonstrations or ``skill`` clips; ``imagined``, ``imagined-base``: made up."""
         return self.root / f"latents-{kind}"
 
     def world_model(self, kind: str) -> Path:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from training.recipes.pipeline.step import Step, check_steps
+from training.recipes.pipeline.step import Step, check_steps, options_of
 from training.recipes.world2act.arms import arm_plans
 from training.recipes.world2act.estimates import estimate
 from training.recipes.world2act.foundations import imagination_steps, policy_steps
@@ -49,13 +48,15 @@ def world2act_steps(
     ]
     steps.append(evidence_step(sizes, places, preset, steps))
     changes = {name: value for name, value in (("workers", workers), ("threads", threads)) if value is not None}
-    steps = [replace(step, minutes=estimate(step.name, preset), config=_with(step.config, changes)) for step in steps]
+    steps = [replace(step, minutes=estimate(step.name, preset), config=_with(step, changes)) for step in steps]
     check_steps(steps)
     return steps
 
 
-def _with(config: Any, changes: Mapping[str, int]) -> Any:
-    if isinstance(config, Mapping):
-        return config
-    names = {field.name for field in dataclasses.fields(config)}
-    return replace(config, **{name: value for name, value in changes.items() if name in names})
+def _with(step: Step, changes: Mapping[str, int]) -> Any:
+    """The step's configuration with those of ``changes`` that are options of its command."""
+    if not changes:
+        return step.config
+    known = options_of(step)
+    fitting = {name: value for name, value in changes.items() if name in known}
+    return {**step.config, **fitting} if isinstance(step.config, Mapping) else replace(step.config, **fitting)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from training.common.disk import write_text_atomically
+from training.common.disk import naming_full_disk, write_text_atomically
 from training.common.machine import describe_machine, git_commit
 from training.evidence.arm import ARM
 from training.evidence.groups import GROUPS
 from training.evidence.row import UNITS
-from training.evidence.table import numbers, success
+from training.evidence.table import count, numbers, success, trained_in
 from training.evidence.world2act import BASE, V1
 from training.post_training.imagined import META
 from training.recipes.pipeline.review import UNABLE, Review, Status
@@ -54,6 +55,8 @@ def write_report(places: Places, preset: str, reviews: Sequence[Review]) -> Path
         figures=list(_figures(places, album)),
         strips=list(_strips(places, album)),
         imagined=list(_imagined(places, album)),
+        told=list(_told(places, album)),
+        monitor=list(_monitor(places, album)),
         episodes=list(_episodes(places, album)),
         steps=[_step(review) for review in reviews],
         total=minutes(sum(review.record.seconds for review in reviews if review.record) / 60),
@@ -62,20 +65,38 @@ def write_report(places: Places, preset: str, reviews: Sequence[Review]) -> Path
         ),
     )
     write_text_atomically(page, text)
+    album.remove_others()
     return page
 
 
 class _Album:
-    """Copies of pictures and films beside the page; begins empty."""
+    """Copies of pictures and films beside the page.
+
+    Each is put there as a whole, and what an earlier page showed goes last: recipes that run side by side write this
+    report at the same time, and one that is stopped meanwhile leaves the page that was there with all it shows.
+    """
 
     def __init__(self, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._names: set[str] = set()
 
     def add(self, path: Path, name: str, caption: str) -> Medium:
-        shutil.copyfile(path, self._folder / name)
+        temporary = self._folder / f".{os.getpid()}-{name}"
+        with naming_full_disk(self._folder / name):
+            try:
+                shutil.copyfile(path, temporary)
+                temporary.replace(self._folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
+        self._names.add(name)
         return Medium(f"{MEDIA}/{name}", caption)
+
+    def remove_others(self) -> None:
+        """Whatever was not added."""
+        for path in self._folder.iterdir():
+            if path.name not in self._names and not path.name.startswith("."):
+                path.unlink(missing_ok=True)
 
 
 def _claims(path: Path) -> list[dict[str, str]]:
@@ -86,7 +107,8 @@ def _claims(path: Path) -> list[dict[str, str]]:
         estimate, interval, p = numbers(UNITS[claim["unit"]], claim["estimate"], claim["interval"], claim["p"])
         rows.append(
             {
-                **{key: str(claim[key] or "") for key in ("claim", "n", "seeds", "verdict", "note", "command")},
+                **{key: str(claim[key] or "") for key in ("claim", "seeds", "verdict", "note", "command")},
+                "n": count(claim["n"], claim.get("clusters")),
                 "estimate": estimate,
                 "interval": interval,
                 "p": p,
@@ -96,12 +118,11 @@ def _claims(path: Path) -> list[dict[str, str]]:
 
 
 def _arms(path: Path) -> list[list[str]]:
-    """Name, success per group, minutes of post-training."""
+    """Name, success per group, how long post-training took."""
     rows = []
     for name, arm in _read(path).get("arms", {}).items():
-        taken = arm["training_minutes"]
         rates = [success(arm["groups"].get(group)) for group in GROUPS]
-        rows.append([name, *rates, "" if taken is None else minutes(taken)])
+        rows.append([name, *rates, trained_in(arm)])
     return rows
 
 
@@ -137,6 +158,27 @@ def _imagined(places: Places, album: _Album) -> Iterator[Medium]:
         number = int(path.stem.removeprefix("preview-"))
         if number < len(states):
             yield album.add(path, f"imagined-{number}.mp4", ", then ".join(states[number]["prompts"]))
+
+
+def _told(places: Places, album: _Album) -> Iterator[Medium]:
+    """Curves and strips of ``measure-imagination``."""
+    curves = places.imagination / "imagination.png"
+    if curves.exists():
+        caption = (
+            "Held-out skill clips, chunk by chunk: imagined and recorded codes, the base policy, the average chunk"
+        )
+        yield album.add(curves, "imagination.png", caption)
+    for path in sorted(places.imagination.glob("strip-*.png")):
+        yield album.add(path, f"imagination-{path.name}", "Recorded, imagined, the recording through the VAE")
+
+
+def _monitor(places: Places, album: _Album) -> Iterator[Medium]:
+    """What ``calibrate-monitor`` left."""
+    folder = places.measured(f"bundle-{V1}") / "monitor"
+    captions = {"roc.png": "Failures against false alarms, both halves", "scores.png": "The averaged score over time"}
+    for name, caption in captions.items():
+        if (folder / name).exists():
+            yield album.add(folder / name, f"monitor-{name}", caption)
 
 
 def _episodes(places: Places, album: _Album) -> Iterator[tuple[str, list[Medium]]]:

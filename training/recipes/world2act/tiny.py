@@ -70,7 +70,7 @@ TINY = Sizes(
         rollout=RolloutSettings(skill_seconds=SECONDS),
     ),
     pixels=PixelConfig(dynamics=SHORT, cloning=SHORT, sampling=FEWER),
-    evaluate=EvaluateArmConfig(episodes=2, workers=0, rollout=RolloutConfig(skill_seconds=SECONDS)),
+    evaluate=EvaluateArmConfig(episodes=2, workers=0, rollout=RolloutConfig(skill_seconds=SECONDS, residual="on")),
     latency=LatencyConfig(rounds=5, warm_up=1),
     calibrate=False,
     trajectories=(2, 8),

@@ -88,12 +88,12 @@ def test_what_is_no_pose_is_refused(pose: EefPose) -> None:
         c.pose_from_message(c.pose_to_message(pose))
 
 
-def test_gripper_width_is_exact_and_names_missing_fingers() -> None:
+def test_gripper_reading_is_exact_and_names_missing_fingers() -> None:
     width = 0.0731
     message = c.joint_state_to_message(["a", "f1", "f2"], [0.0, width / 2, width / 2], [0.0] * 3, 5)
-    assert c.gripper_width(over_the_wire(message), ["f1", "f2"]) == width
+    assert c.gripper_reading(over_the_wire(message), ["f1", "f2"]) == width
     with pytest.raises(c.ConversionError, match="no joint f3; it has: a, f1, f2"):
-        c.gripper_width(message, ["f1", "f3"])
+        c.gripper_reading(message, ["f1", "f3"])
 
 
 def test_observation_round_trip() -> None:
@@ -124,6 +124,9 @@ def test_chunk_round_trip() -> None:
     scored = replace(chunk, alignment=-0.5, residual_size=0.25)
     back = c.chunk_from_message(over_the_wire(c.chunk_to_message(scored, 0, 2, c.value_names(contract.action), "ab")))
     assert (back.alignment, back.residual_size, back.code) == (-0.5, 0.25, None)
+    today_ns = 1_763_720_492_123_456_789  # as a float of seconds it is another one
+    back = c.chunk_from_message(c.chunk_to_message(chunk, today_ns, 2, c.value_names(contract.action), "ab"))
+    assert back.start_ns == today_ns != round(back.start_time_s * 1e9) and chunk.start_ns == 3 * 10**9
 
 
 def test_chunk_with_a_wrong_shape_is_refused() -> None:

@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from world2act import topics
 from world2act.errors import ConfigurationError
-from world2act.gazebo import ARM_NAME, arm_for_gazebo, base_pose, gazebo_file
+from world2act.gazebo import ARM_NAME, arm_for_gazebo, base_pose, bridge_for_world, gazebo_file
 from world2act_core.calibration import CameraCalibration
 from world2act_core.tabletop import tabletop_contract
 from world2act_sim.catalogue import CATALOGUE
@@ -132,7 +132,7 @@ def test_the_objects_are_those_of_the_catalogue(mujoco_world: TabletopWorld, sdf
 
 
 def test_the_bridge_carries_what_the_graph_reads() -> None:
-    entries = yaml.safe_load(gazebo_file("bridge.yaml").read_text())
+    entries = yaml.safe_load(bridge_for_world(gazebo_file("tabletop.sdf")))
     cameras = [camera.name for camera in tabletop_contract().cameras]
     wanted = {topics.CLOCK: Clock, topics.JOINT_STATES: JointState}
     for camera in cameras:
@@ -153,7 +153,7 @@ def test_everything_bridged_is_published_in_gazebo(sdf: ElementTree.Element) -> 
     for root in (sdf, parts):
         for element in (*root.iter("topic"), *root.iter("camera_info_topic")):
             published.add(f"/{element.text}")
-    bridged = {entry["gz_topic_name"] for entry in yaml.safe_load(gazebo_file("bridge.yaml").read_text())}
+    bridged = {entry["gz_topic_name"] for entry in yaml.safe_load(bridge_for_world(gazebo_file("tabletop.sdf")))}
     assert bridged == published
 
 
@@ -190,3 +190,11 @@ def test_worlds_without_a_place_for_the_arm_are_refused(tmp_path: Path) -> None:
         base_pose(write(tmp_path, "<sdf><world name='w'/></sdf>"))
     with pytest.raises(ConfigurationError, match="cannot be read"):
         base_pose(tmp_path / "none.sdf")
+    with pytest.raises(ConfigurationError, match="has 2 worlds"):
+        base_pose(write(tmp_path, "<sdf><world name='a'/><world name='b'/></sdf>"))
+
+
+@pytest.mark.parametrize("name", ["", "my kitchen", "a/b", "a: b"])
+def test_worlds_whose_name_fits_no_topic_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"is called '{name}', which cannot be part of a topic"):
+        bridge_for_world(write(tmp_path, f"<sdf><world name='{name}'/></sdf>"))

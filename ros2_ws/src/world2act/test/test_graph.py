@@ -60,6 +60,16 @@ def test_an_arm_with_a_profile_has_a_commander_a_driver_and_cameras_of_its_own()
     assert "name: sim_panda" in str(real.node("recorder").parameters["robot_profile"])
 
 
+def test_what_the_profile_says_about_its_driver_reaches_the_nodes() -> None:
+    real = build_graph("real", GraphOptions(profile="ur5e", record="runs/today"))
+    ingest = real.node("camera_ingest").parameters
+    ends = ("reading_open", "reading_closed", "width_open", "width_closed")
+    assert [ingest[name] for name in ends] == [0.0, 0.7929, 0.085, 0.0]
+    assert ingest["finger_joints"] == ["robotiq_85_left_knuckle_joint"]
+    for name in ("camera_ingest", "recorder"):
+        assert real.node(name).parameters["joint_states"] == "joint_states"
+
+
 def test_lockstep_takes_cartesian_targets_whatever_the_profile() -> None:
     graph = build_graph("sim", GraphOptions(profile="sim_panda", lockstep=True))
     assert {node.executable for node in graph.nodes} >= {"sim_bridge", "arm_commander"}
@@ -81,7 +91,8 @@ def test_what_robot_means(kind: GraphKind, robot: str, chosen: dict[str, str]) -
 @pytest.mark.parametrize(
     ("kind", "robot", "message"),
     [
-        ("real", "", "which arm.*fr3, sim_panda, so101"),
+        ("real", "", r"which arm.*fr3, sim_panda, so101 \(not runnable yet: no model\), ur5e"),
+        ("real", "so101", "cannot be run yet, its profile has no model. Give `model.mjcf`.*your-own-arm.md"),
         ("real", "fr4", "no robot profile 'fr4'"),
         ("sim", "so101", "no arm for this profile; it has Panda|no arm for this profile"),
         ("sim", "./nowhere.yaml", "cannot read robot profile"),

@@ -196,6 +196,41 @@ def test_requests(ros, graph: Graph, start: Start, tmp_path: Path) -> None:
     assert ros.until(lambda: bool(graph.statuses) and graph.statuses[-1].finished_episodes == 2)
 
 
+class Policy(Node):
+    """A node with vla_policy's parameters; ROS answers for them."""
+
+    def __init__(self, context) -> None:
+        super().__init__("vla_policy", context=context)
+        values = {
+            "lockstep": False, "provider": "cpu", "threads": 1, "residual": False, "residual_graph": "auto",
+            "imagined_codes": "", "imagined_start": "",
+        }  # fmt: skip
+        for name, value in values.items():
+            self.declare_parameter(name, value)
+
+
+def test_every_file_says_how_the_policy_was_set(ros, graph: Graph, start: Start, tmp_path: Path) -> None:
+    node = start(episodes="manual")
+    (history,) = [facts.history for facts in node._facts if facts.subject.node == "vla_policy"]
+    assert graph.ask(Record.Request.START).ok and not history.known, "nobody is there to be asked"
+    policy = ros.add(Policy(ros.context))
+    assert ros.until(lambda: history.known)
+    late = Recording(Path(graph.ask(Record.Request.STOP).path))
+    assert late.policy["residual"] == "false" and late.policy["provider"] == '"cpu"' and late.commander == {}
+    policy.set_parameters([Parameter("residual", value=True)])
+    assert ros.until(lambda: history.newest["residual"] == "true")
+    saved = Recording(Path(graph.ask(Record.Request.SAVE_BUFFER).path))
+    assert saved.policy["residual"] == "false", "as it was at the buffer's first message; the change is a message"
+    # One who does not answer any more is known all the same.
+    policy.destroy_node()
+    graph.observations.publish(Observation(sequence=1))
+    assert ros.until(lambda: has_seen(node, topics.OBSERVATION))
+    again = Recording(Path(graph.ask(Record.Request.SAVE_BUFFER).path))
+    assert graph.ask(Record.Request.START).ok
+    episode = Recording(Path(graph.ask(Record.Request.STOP).path))
+    assert again.policy["residual"] == episode.policy["residual"] == "true"
+
+
 def test_a_fault_on_node_health_saves_the_last_minute(ros, graph: Graph, start: Start, tmp_path: Path) -> None:
     node = start(episodes="manual")
     graph.observations.publish(Observation(sequence=5))

@@ -14,6 +14,7 @@ from world2act import topics
 from world2act.errors import ConfigurationError
 from world2act.recording.definitions import full_definition, message_class, type_name_of
 from world2act.recording.events import MAX_EVENTS, EpisodeLog, FaultWatch, GoalWatch
+from world2act.recording.fact_history import FactHistory
 from world2act.recording.pages import PAGE_BYTES
 from world2act.recording.ring import LastWords, RingBuffer
 from world2act.recording.sources import graph_sources, qos_text
@@ -208,3 +209,18 @@ def test_sources() -> None:
     with pytest.raises(ConfigurationError, match="twice"):
         graph_sources([], False, ["observation world2act_interfaces/msg/Observation"])
     assert message_class("world2act_interfaces/msg/Observation") is Observation
+
+
+def test_facts_are_those_of_their_time() -> None:
+    history = FactHistory(keep_ns=60)
+    history.change({"residual": "true"}, 5)
+    assert not history.known and history.newest == history.at(100) == {}, "a change says nothing of the others"
+    assert history.answer({"residual": "true", "threads": "1"}, 10) and history.known
+    assert not history.answer({"residual": "true", "threads": "1"}, 20), "nothing new"
+    history.change({"residual": "false", "use_sim_time": "true"}, 50)
+    assert history.newest == {"residual": "false", "threads": "1"}
+    assert [history.at(time)["residual"] for time in (0, 10, 49, 50, 99)] == ["true", "true", "true", "false", "false"]
+    history.change({"threads": "2"}, 109)
+    assert history.at(49)["residual"] == "true", "it held when what is kept began"
+    history.change({"threads": "3"}, 111)
+    assert history.at(49) == {"residual": "false", "threads": "1"}, "forgotten"

@@ -15,7 +15,7 @@ from world2act.recording.last_minute import LastMinute
 from world2act.recording.thread import DISK_FULL, Limits, RecordingThread
 from world2act.recording.tracker import RefusedError
 from world2act_core.files import DiskFullError, StorageError
-from world2act_core.recording.layout import Header, finished, unfinished
+from world2act_core.recording.layout import COMMANDER, POLICY, Header, finished, unfinished
 from world2act_core.recording.reader import Recording
 from world2act_core.recording.recover import recover
 from world2act_core.recording.writer import Channel, Record
@@ -202,6 +202,16 @@ def test_the_last_minute_is_saved_after_a_fault(minute: LastMinute, tmp_path: Pa
     assert "move them away" in minute.error and len(finished(tmp_path)) == 2
     assert until(lambda: minute._saving is not None and minute._saving.done())
     assert minute.save("by hand", 302.0, buffer_header).result(10.0).exists() and minute.error == ""
+
+
+def test_the_last_minute_says_how_others_were_set_when_it_began(tmp_path: Path) -> None:
+    held = {5: {POLICY: {"residual": "false"}, COMMANDER: {}}}
+    minute = LastMinute(tmp_path, "lz4", 60.0, MIB, 0, 2, held.__getitem__)
+    minute.push(record(at_ns=5))
+    minute.push(record(at_ns=9))
+    path = minute.save("", 0.0, buffer_header).result(10.0)
+    minute.close(0.0, buffer_header)
+    assert Recording(path).policy == {"residual": "false"} and Recording(path).commander == {}
 
 
 def test_saving_is_refused_with_a_reason(minute: LastMinute, tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import Header as RosHeader
 
 from world2act.cli.recordings import Recordings
+from world2act.cli.replay import report_lines
 from world2act.errors import GraphError
+from world2act.graph import DEFAULT_BUNDLE
 from world2act.recording.definitions import full_definition, type_name_of
 from world2act.replay.compare import Comparison, differing_fields, largest_difference
+from world2act.replay.run import start_parameters
 from world2act.replay.steps import ReplaySteps, observation_stamp_ns
 from world2act_core.recording.layout import POLICY, Header, Outcome, RecordingError
 from world2act_core.recording.reader import Recording
@@ -106,6 +109,16 @@ def test_equal_means_every_bit() -> None:
     assert largest_difference(first, second) == float("inf")
 
 
+def test_a_recording_that_does_not_say_how_the_policy_was_set_is_replayed_as_a_graph_would(tmp_path: Path) -> None:
+    told = write(tmp_path / "episode-000000.mcap", skill(1))
+    assert start_parameters(told, Path(DEFAULT_BUNDLE))["residual"] is True
+    writer = RecordingWriter(tmp_path / "buffer-000001.mcap", HEADER)
+    untold = Recording(writer.finish(Outcome("over")))
+    assert start_parameters(untold, Path(DEFAULT_BUNDLE))["residual"] is False, "not vla_policy's own default"
+    assert not any("warning" in line for line in report_lines(Comparison()))
+    assert "does not say how vla_policy was set" in report_lines(Comparison(settings_known=False))[1]
+
+
 def test_the_list_of_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(GraphError, match="nothing at"):
         Recordings(tmp_path / "nowhere").run()
@@ -119,5 +132,10 @@ def test_the_list_of_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "'pick'" in text and "1 messages" in text and "unfinished: episode-000001.mcap.part" in text
     assert Recordings(tmp_path, recover=True).run() == 0
     assert "recovered after a crash" in capsys.readouterr().out
+    data = bytearray((tmp_path / "episode-000000.mcap").read_bytes())
+    data[data.index(b"pick")] ^= 0x01  # in its header
+    (tmp_path / "changed.mcap.part").write_bytes(data)
+    assert Recordings(tmp_path, recover=True).run() == 0
+    assert "changed.mcap: 1 messages, up to a damage: CRCValidationError" in capsys.readouterr().out
     (tmp_path / "broken.mcap").write_bytes(b"x")
     assert Recordings(tmp_path).run() == 1 and "broken.mcap cannot be read" in capsys.readouterr().out

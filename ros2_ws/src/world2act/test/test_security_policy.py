@@ -10,14 +10,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from world2act import topics
 from world2act.cli.security import Security
 from world2act.errors import ConfigurationError, GraphError
 from world2act.graph import DEFAULT_LLM_BASE_URL, GraphOptions, build_graph, graph_environment
-from world2act.security.access import DRIVER, OBSERVER, OPERATOR, DriverTopics, graph_access
-from world2act.security.enclave import enclave_environment
+from world2act.security.access import DriverTopics, driver_topics, graph_access
+from world2act.security.enclave import DRIVER, OBSERVER, OPERATOR, enclave_arguments, enclave_environment
 from world2act.security.policy import policy_xml
+from world2act_core.robot.find import find_profile
 from world2act_core.tabletop import tabletop_contract
 
 GRAPH = build_graph("sim", GraphOptions(record="runs/recordings"))
@@ -83,6 +85,33 @@ def test_a_driver_of_its_own_topics_gets_those() -> None:
     assert trajectory in table[DRIVER].subscribes
 
 
+def test_who_states_the_contract_is_who_knows_the_arm() -> None:
+    """A driver with Cartesian targets says what it takes; behind a profile joint_commander does."""
+    assert {"robot_contract", "eef_pose", "joint_states"} <= names(DRIVER, "topics", "publish")
+    graph = build_graph("sim", GraphOptions(profile="fr3"))
+    table = graph_access(graph, driver_topics(find_profile("fr3"), ("scene",)))
+    assert [name for name, access in table.items() if topics.ROBOT_CONTRACT in access.publishes] == ["arm_commander"]
+
+
+def test_a_nodes_own_names_are_written_out() -> None:
+    """sros2 joins `~` and what follows without a slash: /camera_ingestchange_state would be allowed to nobody's use."""
+    assert "/camera_ingest/change_state" in names("camera_ingest", "services", "reply")
+    assert "/camera_ingest/transition_event" in names("camera_ingest", "topics", "publish")
+    assert not [element.text for element in POLICY.iter() if "~" in (element.text or "")]
+
+
+def test_a_driver_with_a_topic_of_its_own_is_read_there(tmp_path: Path) -> None:
+    data = yaml.safe_load(find_profile("fr3").to_text()) | {"state": {"joint_states": "left/joint_states"}}
+    (tmp_path / "arm.yaml").write_text(yaml.safe_dump(data))
+    profile = find_profile(str(tmp_path / "arm.yaml"))
+    graph = build_graph("real", GraphOptions(profile=str(tmp_path / "arm.yaml"), record="runs/recordings"))
+    table = graph_access(graph, driver_topics(profile, ("scene", "wrist")))
+    for reading in ("camera_ingest", "arm_commander", "recorder", OBSERVER, OPERATOR):
+        assert "left/joint_states" in table[reading].subscribes, reading
+        assert topics.JOINT_STATES not in table[reading].subscribes, reading
+    assert "left/joint_states" in table[DRIVER].publishes
+
+
 def test_a_process_enters_its_enclave_only_when_security_is_on() -> None:
     code = "import sys, world2act.security.enclave; sys.exit('rclpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0, (
@@ -91,7 +120,8 @@ def test_a_process_enters_its_enclave_only_when_security_is_on() -> None:
     assert enclave_environment("vla_policy", {}) == {}
     on = {"ROS_SECURITY_ENABLE": "true"}
     assert enclave_environment("vla_policy", on) == {"ROS_SECURITY_ENCLAVE_OVERRIDE": "/world2act/vla_policy"}
-    assert enclave_environment("vla_policy", {**on, "ROS_SECURITY_ENCLAVE_OVERRIDE": "/mine"}) == {}
+    assert enclave_arguments("operator", {}) == []
+    assert enclave_arguments("operator", on) == ["--ros-args", "--enclave", "/world2act/operator"]
 
 
 def test_without_a_word_from_anybody_only_this_machine_is_asked() -> None:

@@ -14,6 +14,8 @@ BUNDLE_PARAMETER = Parameter(
     "bundle", "models/tabletop-nano", "Folder of the policy bundle (manifest.yaml, contract.yaml, policy.onnx)"
 )
 
+SUPPORTED_STATE = ("eef_position", "eef_rotation", "gripper_width")
+
 
 def read_contract(bundle: str) -> Contract:
     """The contract of the bundle in folder `bundle`, read only if it has the checksum that the manifest declares.
@@ -37,6 +39,16 @@ def read_contract(bundle: str) -> Contract:
             f"the bundle {folder} has no usable contract: {error}",
             "export the bundle again with `python -m training export`",
         ) from error
+
+
+def require_supported_state(contract: Contract) -> None:
+    """Raises ConfigurationError when camera_ingest cannot build the state that the bundle's policy wants."""
+    names = tuple(dimension.name for dimension in contract.state)
+    if names != SUPPORTED_STATE:
+        raise ConfigurationError(
+            f"the bundle's contract wants the state {names}, camera_ingest can build {SUPPORTED_STATE}",
+            "use a bundle made for an arm with these states",
+        )
 
 
 def read_monitor(bundle: str) -> MonitorConfig | None:

@@ -129,15 +129,17 @@ def joint_state_to_message(
     return message
 
 
-def gripper_width(message: JointState, fingers: Sequence[str]) -> float:
-    """Opening between the fingers [m]: the sum of the finger joints' travel.
+def gripper_reading(message: JointState, fingers: Sequence[str]) -> float:
+    """Sum of the positions of the gripper's joints [m or rad], with their signs.
 
-    Raises ConversionError, naming the joints there are, when a finger joint is missing.
+    Raises ConversionError: a joint is missing (it names those there are), names and positions differ in number.
     """
     missing = [name for name in fingers if name not in message.name]
     if missing:
         raise ConversionError(f"JointState has no joint {', '.join(missing)}; it has: {', '.join(message.name)}")
-    return float(sum(abs(message.position[message.name.index(name)]) for name in fingers))
+    if len(message.position) != len(message.name):
+        raise ConversionError(f"JointState has {len(message.name)} names but {len(message.position)} positions")
+    return float(sum(message.position[message.name.index(name)] for name in fingers))
 
 
 def observation_from_message(message: interfaces.Observation) -> core.Observation:
@@ -187,9 +189,10 @@ def chunk_from_message(message: interfaces.ActionChunk) -> core.ActionChunk:
         raise ConversionError(
             f"ActionChunk {message.sequence}: {actions.size} values are not {message.horizon} x {message.action_size}"
         )
+    stamp_ns = stamp_to_ns(message.header.stamp)
     return core.ActionChunk(
         sequence=int(message.sequence),
-        start_time_s=ns_to_seconds(stamp_to_ns(message.header.stamp)),
+        start_time_s=ns_to_seconds(stamp_ns),
         # The message carries a float32 (0.1 becomes 0.10000000149); whole microseconds bring back what was meant.
         step_s=round(float(message.step_seconds), 6),
         actions=actions.reshape(message.horizon, message.action_size),
@@ -198,6 +201,7 @@ def chunk_from_message(message: interfaces.ActionChunk) -> core.ActionChunk:
         skill_id=int(message.skill_id),
         residual_size=float(message.residual_size),
         alignment=float(message.alignment_score),
+        stamp_ns=stamp_ns,
     )
 
 

@@ -5,6 +5,7 @@ Pure functions over XML, importable without ROS; `gazebo_launch.py` turns them i
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,8 @@ from world2act.errors import ConfigurationError
 
 ARM_NAME = "arm"
 """What the arm is called in Gazebo; bridge.yaml has it in a topic."""
+WORLD_NAME = "WORLD_NAME"
+"""Stands in bridge.yaml for the name of the world."""
 CONTROL_PLUGIN = "gz_ros2_control-system"
 
 
@@ -26,16 +29,38 @@ def base_pose(world: Path) -> tuple[float, ...]:
 
     Raises ConfigurationError when the file cannot be read or has no such frame.
     """
-    try:
-        text = ElementTree.parse(world).getroot().findtext("world/frame[@name='arm_base']/pose")
-    except (OSError, ElementTree.ParseError) as error:
-        raise ConfigurationError(f"the world {world} cannot be read: {error}", "give world:= an SDF file") from error
+    text = _read_world(world).findtext("frame[@name='arm_base']/pose")
     if text is None:
         raise ConfigurationError(
             f"the world {world} does not say where the arm stands",
             "add <frame name='arm_base'><pose>x y z roll pitch yaw</pose></frame> to its <world>",
         )
     return tuple(float(value) for value in text.split())
+
+
+def bridge_for_world(world: Path) -> str:
+    """bridge.yaml for a world file: Gazebo puts the world's name into the topic of the joint states.
+
+    Raises ConfigurationError when the file cannot be read or names its world so that no topic can have the name.
+    """
+    name = _read_world(world).get("name", "")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise ConfigurationError(
+            f"the world {world} is called {name!r}, which cannot be part of a topic: no joint state would arrive",
+            "give its <world name='...'> letters, digits and underscores",
+        )
+    return gazebo_file("bridge.yaml").read_text().replace(WORLD_NAME, name)
+
+
+def _read_world(path: Path) -> ElementTree.Element:
+    """The one world of an SDF file."""
+    try:
+        worlds = ElementTree.parse(path).getroot().findall("world")
+    except (OSError, ElementTree.ParseError) as error:
+        raise ConfigurationError(f"the world {path} cannot be read: {error}", "give world:= an SDF file") from error
+    if len(worlds) != 1:
+        raise ConfigurationError(f"{path} has {len(worlds)} worlds", "give world:= an SDF file with one <world>")
+    return worlds[0]
 
 
 def arm_for_gazebo(description: Path, tool_link: str) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from world2act.errors import ConfigurationError
-from world2act.gazebo import ARM_NAME, arm_for_gazebo, base_pose, gazebo_file
+from world2act.gazebo import ARM_NAME, arm_for_gazebo, base_pose, bridge_for_world, gazebo_file
 
 ARGUMENTS = {
     "robot_description": (None, "URDF of the arm, with ros2_control for Gazebo (needed)"),
@@ -34,12 +37,12 @@ def generate(folder: Path) -> Any:
 def _actions(folder: Path, context: Any) -> list[Any]:
     chosen = {name: context.launch_configurations[name] for name in ARGUMENTS}
     world = Path(chosen["world"]) if chosen["world"] else gazebo_file("tabletop.sdf")
-    pose = base_pose(world)
+    pose, bridge = base_pose(world), bridge_for_world(world)
     description = arm_for_gazebo(Path(chosen["robot_description"]), chosen["tool_link"])
     return [
         _include(share("ros_gz_sim") / "launch" / "gz_sim.launch.py", gz_args=f"{chosen['gz_args']} {world}"),
         *_arm(description, pose),
-        _bridge(),
+        _bridge(bridge),
         *(_controller(name) for name in chosen["controllers"].split()),
         # Whatever was given on the command line for it (robot, bundle, speed, ...) reaches it by itself.
         _include(folder / "real_robot.launch.py"),
@@ -84,15 +87,17 @@ def _arm(description: str, pose: tuple[float, ...]) -> list[Any]:
     ]  # fmt: skip
 
 
-def _bridge() -> Any:
+def _bridge(configuration: str) -> Any:
     from launch_ros.actions import Node
 
+    folder = tempfile.mkdtemp(prefix="world2act-gazebo-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # launch ends after the bridge
+    file = Path(folder) / "bridge.yaml"
+    file.write_text(configuration)
     # The graph lives in wall time, as with a real arm; Gazebo's own stamps start at zero.
     return Node(
         package="ros_gz_bridge", executable="parameter_bridge", name="gazebo_bridge", output="both",
-        parameters=[
-            {"config_file": str(gazebo_file("bridge.yaml")), "override_timestamps_with_wall_time": True},
-        ],
+        parameters=[{"config_file": str(file), "override_timestamps_with_wall_time": True}],
     )  # fmt: skip
 
 

@@ -95,6 +95,11 @@ class GoalRun:
         return self.monitor.running.mean
 
     @property
+    def unwatched(self) -> bool:
+        """Whether the monitor has not seen one known score of the current attempt, whatever chunks came."""
+        return self.monitor is not None and math.isnan(self.score)
+
+    @property
     def alarm(self) -> bool:
         """Whether the monitor sees the current skill going wrong."""
         return self._sequencer.alarm

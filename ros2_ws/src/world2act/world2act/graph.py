@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from world2act.cameras.profile_parameters import camera_parameters
+from world2act.cameras.profile_parameters import camera_parameters, gripper_parameters, state_parameters
 from world2act.security.enclave import enclave_environment
 from world2act_core.contract import Contract, ContractError
 from world2act_core.manifest import BundleError, ResidualChoice, read_manifest
@@ -49,6 +49,11 @@ class NodeSpec:
     def module(self) -> str:
         """The Python module behind the executable."""
         return f"world2act.nodes.{self.executable}"
+
+    @property
+    def process_environment(self) -> dict[str, str]:
+        """Environment variables of its process beside the graph's: its own, and its enclave when security is on."""
+        return {**self.environment, **enclave_environment(self.name)}
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,8 @@ def recorder_spec(options: GraphOptions) -> NodeSpec:
         "bundle": options.bundle, "lockstep": options.lockstep, "folder": options.record, **UNWATCHED
     }  # fmt: skip
     if options.profile and not options.lockstep:
-        parameters["robot_profile"] = find_profile(options.profile).to_text()
+        profile = find_profile(options.profile)
+        parameters |= {"robot_profile": profile.to_text(), **state_parameters(profile)}
     return NodeSpec("recorder", "recorder", parameters)
 
 
@@ -177,15 +183,14 @@ def build_graph(kind: GraphKind, options: GraphOptions) -> GraphSpec:
     beat = WATCHED if profile is not None else {}
     nodes = [
         *([_simulator(options, profile, common)] if kind == "sim" else []),
-        NodeSpec("camera_ingest", "camera_ingest", {**bundle, **beat, **_camera_parameters(options, profile)}),
+        NodeSpec("camera_ingest", "camera_ingest", {**bundle, **beat, **_ingest_parameters(options, profile)}),
         NodeSpec("vla_policy", "vla_policy", {**bundle, **beat, **_policy_parameters(options)}),
         _commander(options, profile, bundle),
         *([recorder_spec(options)] if options.record else []),
         # Last, so that an instruction is accepted only when everything that carries it out is there.
         NodeSpec("skill_planner", "skill_planner", {**bundle, **beat, **_planner_parameters(options)}),
     ]
-    secured = (replace(node, environment={**node.environment, **enclave_environment(node.name)}) for node in nodes)
-    return GraphSpec(kind, tuple(secured), graph_environment())
+    return GraphSpec(kind, tuple(nodes), graph_environment())
 
 
 def _simulator(options: GraphOptions, profile: RobotProfile | None, common: dict[str, ParameterValue]) -> NodeSpec:
@@ -199,7 +204,8 @@ def _simulator(options: GraphOptions, profile: RobotProfile | None, common: dict
     return NodeSpec("sim_arm", "sim_arm", {**world, "robot_profile": options.profile}, rendering)
 
 
-def _camera_parameters(options: GraphOptions, profile: RobotProfile | None) -> dict[str, ParameterValue]:
+def _ingest_parameters(options: GraphOptions, profile: RobotProfile | None) -> dict[str, ParameterValue]:
+    """Cameras, joint states and gripper of a profile; the nodes' defaults are those of sim_bridge."""
     if profile is None:
         return {}
     try:
@@ -208,7 +214,9 @@ def _camera_parameters(options: GraphOptions, profile: RobotProfile | None) -> d
         wanted = None  # camera_ingest says what is wrong with the bundle
     # An arm that moves must know at once: within two pictures of a camera with 20 Hz.
     at_once: dict[str, ParameterValue] = {"input_timeout": 0.1, "fault_after": 2, "frozen_motion": 0.01}
-    return {**at_once, **camera_parameters(profile, wanted)}
+    return {
+        **at_once, **camera_parameters(profile, wanted), **state_parameters(profile), **gripper_parameters(profile)
+    }  # fmt: skip
 
 
 def _commander(options: GraphOptions, profile: RobotProfile | None, bundle: dict[str, ParameterValue]) -> NodeSpec:

@@ -15,6 +15,8 @@ from world2act_interfaces.msg import NodeHealth
 OK: Final[int] = NodeHealth.OK
 DEGRADED: Final[int] = NodeHealth.DEGRADED
 FAULT: Final[int] = NodeHealth.FAULT
+NODE_LOST: Final = "NODE_LOST"
+"""The supervisor's fault; its reasons to hold begin with it."""
 
 _DIAGNOSTIC_LEVEL = {OK: DiagnosticStatus.OK, DEGRADED: DiagnosticStatus.WARN, FAULT: DiagnosticStatus.ERROR}
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, cast, get_args
 
-from world2act.arm_choice import chosen_arm
+from world2act.arm_choice import CARTESIAN, chosen_arm
 from world2act.graph import (
     DEFAULT_BUNDLE,
     DEFAULT_LLM_BASE_URL,
@@ -17,6 +17,7 @@ from world2act.graph import (
     graph_environment,
     recorder_spec,
 )
+from world2act.launch_supervised import SUPERVISE, SUPERVISE_ARGUMENT, is_true, supervised_actions
 from world2act_core.manifest import ResidualChoice
 
 Arguments = Mapping[str, tuple[str, str]]
@@ -43,11 +44,13 @@ ARGUMENTS = {
     "llm_cache": ("", "Folder that keeps the model's answers, so that they repeat; empty: none (planner llm)"),
     "monitor": ("auto", "What an alarm of the bundle's monitor does: auto, off, warn or retry"),
     "record": ("", "Folder that every episode is recorded to; empty: no recorder"),
+    SUPERVISE: SUPERVISE_ARGUMENT,
 }
 RECORD_ARGUMENTS = {
     "bundle": (DEFAULT_BUNDLE, "Folder of the policy bundle that the running graph uses"),
     "lockstep": ("false", "Whether the running graph is in lockstep"),
     "folder": ("runs/recordings", "Where recordings go"),
+    "robot": ("", "Robot profile that the running graph uses, a name or a file, kept in every recording; empty: none"),
 }
 REPLAY_ARGUMENTS = {
     "file": ("", "The recording (*.mcap)"),
@@ -57,7 +60,7 @@ REPLAY_ARGUMENTS = {
 
 
 def generate(kind: GraphKind) -> Any:
-    """A LaunchDescription of the graph: starts every node, then configures and activates them in order."""
+    """A LaunchDescription of the graph, brought up in order: supervised in one process, or node by node."""
     return _description(ARGUMENTS, lambda chosen: _graph_actions(kind, chosen))
 
 
@@ -88,10 +91,12 @@ def _description(arguments: Arguments, actions: Callable[[dict[str, str]], list[
 
 
 def _graph_actions(kind: GraphKind, chosen: dict[str, str]) -> list[Any]:
+    if is_true(chosen[SUPERVISE]):
+        return supervised_actions(kind, chosen)
     arm = {"robot": "Panda", "profile": "", **chosen_arm(kind, chosen["robot"])}
     options = GraphOptions(
         bundle=chosen["bundle"],
-        lockstep=_flag(chosen["lockstep"]),
+        lockstep=is_true(chosen["lockstep"]),
         robot=arm["robot"],
         profile=arm["profile"],
         speed=float(chosen["speed"]),
@@ -112,7 +117,9 @@ def _graph_actions(kind: GraphKind, chosen: dict[str, str]) -> list[Any]:
 
 
 def _record_actions(chosen: dict[str, str]) -> list[Any]:
-    options = GraphOptions(chosen["bundle"], _flag(chosen["lockstep"]), record=chosen["folder"])
+    # A simulated arm without a profile has a name of robosuite's: nothing to keep.
+    profile = chosen_arm("real", chosen["robot"])["profile"] if chosen["robot"] not in ("", *CARTESIAN) else ""
+    options = GraphOptions(chosen["bundle"], is_true(chosen["lockstep"]), profile=profile, record=chosen["folder"])
     return _node_actions(GraphSpec("real", (recorder_spec(options),), graph_environment()))
 
 
@@ -130,20 +137,17 @@ def _residual(text: str) -> ResidualChoice:
     raise ValueError(f"residual:={text} is not known: say on, off or auto")
 
 
-def _flag(text: str) -> bool:
-    return text.lower() in ("1", "true", "yes")
-
-
 def _node_actions(graph: GraphSpec) -> list[Any]:
     from launch.actions import ExecuteProcess, SetEnvironmentVariable
-    from launch_ros.actions import LifecycleNode
+    from launch_ros.actions import Node
 
     actions: list[Any] = [SetEnvironmentVariable(name, value) for name, value in graph.environment.items()]
     for node in graph.nodes:
+        # No LifecycleNode: with it launch itself joins the graph, and cannot be told in which enclave.
         actions.append(
-            LifecycleNode(
+            Node(
                 package="world2act", executable=node.executable, name=node.name, namespace="", output="both",
-                parameters=[dict(node.parameters)], additional_env=dict(node.environment),
+                parameters=[dict(node.parameters)], additional_env=node.process_environment,
             )
         )  # fmt: skip
     # The same ordered bring-up as `world2act up`, from the same code.

@@ -83,6 +83,8 @@ class ParameterValues:
 
     def __init__(self, node: Node, parameters: tuple[Parameter, ...]) -> None:
         self._values: dict[str, Any] = {}
+        # rclpy tells nobody else what came from the command line, a file or whoever made the node.
+        self._given = frozenset(node._parameter_overrides)
         self._live = {parameter.name for parameter in parameters if parameter.live}
         for parameter in parameters:
             self._values[parameter.name] = _declare(node, parameter)
@@ -92,6 +94,10 @@ class ParameterValues:
     def _changed(self, parameters: Sequence[Any]) -> None:
         # Whoever asks for a value may do so from another thread: one assignment each, nothing half done.
         self._values.update({item.name: item.value for item in parameters if item.name in self._live})
+
+    def is_given(self, name: str) -> bool:
+        """Whether somebody gave the node a value for it, if only the default's."""
+        return name in self._given
 
     def flag(self, name: str) -> bool:
         """A boolean parameter."""

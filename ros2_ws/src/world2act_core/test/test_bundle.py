@@ -94,6 +94,12 @@ def test_missing_files_are_named(make_bundle: MakeBundle, tmp_path: Path) -> Non
         ("files", {"policy.onnx": "0" * 64}, r"files must list contract\.yaml"),
         ("policy_graph", "/other.onnx", "must be a path inside"),
         ("surprise", 1, "surprise: Extra inputs"),
+        (
+            "text_encoder",
+            {"folder": "/etc", "sha256": {"a": "0" * 64}},
+            "text_encoder.folder: .*relative to the bundle",
+        ),
+        ("text_encoder", {"folder": "", "sha256": {"a": "0" * 64}}, "text_encoder.folder: .*relative to the bundle"),
     ],
 )
 def test_a_wrong_manifest_is_refused(make_bundle: MakeBundle, field: str, value: object, message: str) -> None:

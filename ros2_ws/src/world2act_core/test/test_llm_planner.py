@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -15,12 +15,13 @@ from world2act_core.grammar import MAX_SKILLS, GrammarPlanner
 from world2act_core.llm import LlmClient, LlmEndpoint, LlmError, require_openai
 from world2act_core.llm_answer import parse_answer, strict_schema
 from world2act_core.llm_planner import LlmPlanner, answer_schema, plain_text, system_prompt
-from world2act_core.plan import Plan, PlanError
+from world2act_core.plan import Plan, PlanError, PlanErrorCode
 from world2act_core.scripted_llm import Question, Reply, ScriptedLlm
 
 GRAMMAR = GrammarPlanner(TABLETOP_VOCABULARY)
 PICK = {"skill": "pick", "target": "can", "support": None}
 INTO_BIN = {"skill": "place", "target": "can", "support": "bin"}
+REFUSALS = get_args(PlanErrorCode)
 UNUSUAL = "could the drink go where rubbish goes"
 
 
@@ -63,7 +64,7 @@ def test_spelling_is_forgiven_and_meaning_is_not() -> None:
     text = said({"skill": "Place", "target": " the  Red Cube", "support": "the bin"}, {**PICK, "support": "none"})
     skills = Model(text).planner.plan(UNUSUAL).skills
     assert skills == (Skill("place", "red cube", "bin"), Skill("pick", "can"))
-    assert refusal(said({**INTO_BIN, "target": "cube"})).code != "NONE"
+    assert refusal(said({**INTO_BIN, "target": "cube"})).code in REFUSALS, "which cube?"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_whatever_is_asked_and_answered_only_valid_skills_or_a_named_refusal_com
     try:
         plan = Model(text).planner.plan(instruction)
     except PlanError as error:
-        assert error.message.isprintable() or "\n" in instruction or error.code != "NONE"
+        assert error.code in REFUSALS and error.message
         return
     assert plan.instruction == instruction and 1 <= len(plan.skills) <= MAX_SKILLS
     for skill in plan.skills:

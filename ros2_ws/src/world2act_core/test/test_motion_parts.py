@@ -48,6 +48,13 @@ def test_an_arm_that_reaches_its_goals_covers_the_deltas() -> None:
     np.testing.assert_allclose(GoalResponse(500.0).displacements(deltas, np.ones(6), 0.1), deltas, atol=1e-9)
 
 
+@pytest.mark.parametrize("response", [GoalResponse(), GoalResponse(3.0), GoalResponse(14.142)])
+def test_the_goal_of_a_step_is_known_from_how_far_it_led(response: GoalResponse) -> None:
+    delta, velocity = np.array([0.02, -0.01, 0.0, 0.1, 0.0, -0.3]), np.array([0.1, 0.0, -0.2, 0.5, 0.0, 0.0])
+    (covered,) = response.displacements(delta[None], velocity, 0.1)
+    np.testing.assert_allclose(response.goal(covered, velocity, 0.1), delta, atol=1e-12)
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, math.nan])
 def test_a_response_needs_a_frequency(bad: float) -> None:
     with pytest.raises(ValueError, match="natural_frequency must be positive"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 from world2act_core.files import DiskFullError, StorageError
 from world2act_core.recording.layout import (
     PART_SUFFIX,
+    POLICY,
     Header,
     Outcome,
     RecordingError,
@@ -25,7 +27,7 @@ from world2act_core.recording.layout import (
     next_number,
     unfinished,
 )
-from world2act_core.recording.reader import Recording
+from world2act_core.recording.reader import Recorded, Recording
 from world2act_core.recording.recover import RECOVERED, StillWrittenError, recover
 from world2act_core.recording.writer import Channel, Record, RecordingWriter
 
@@ -141,6 +143,46 @@ def test_whatever_is_cut_off_the_rest_is_recovered(tmp_path: Path) -> None:
         assert recording.header == HEADER and recording.outcome.end == RECOVERED
         found.path.unlink()
     assert list(tmp_path.iterdir()) == []
+
+
+def whole(path: Path) -> tuple[Header, Outcome, dict[str, str], list[Recorded]]:
+    """Everything that a recording says."""
+    recording = Recording(path)
+    return recording.header, recording.outcome, recording.policy, list(recording.messages())
+
+
+@pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
+def test_a_byte_that_is_not_what_it_was_is_found_wherever_it_is(tmp_path: Path, compression) -> None:
+    writer = RecordingWriter(tmp_path / "episode-000000.mcap", HEADER, compression)
+    writer.note(POLICY, {"residual": "true"})
+    for start in (0, 100, 200):
+        for number in range(20):
+            writer.write(text(f"message {number} and more and more words", start + number))
+        writer.write(blob(500, start + 50))
+        writer.flush()
+    path = writer.finish(Outcome("done"))
+    data, good = path.read_bytes(), whole(path)
+    damaged, refused = tmp_path / "damaged.mcap", 0
+    generator = random.Random(3)
+    for place in range(0, len(data), 11):
+        changed = bytearray(data)
+        changed[place] ^= generator.choice((0x01, 0x40, 0xFF))
+        damaged.write_bytes(changed)
+        try:
+            # The last bytes, which say that it is an MCAP file, once more, tell nothing.
+            assert whole(damaged) == good, place
+        except RecordingError as error:
+            assert "damaged.mcap" in str(error), place
+            refused += 1
+        part = tmp_path / "damaged.mcap.part"
+        damaged.rename(part)
+        try:
+            kept = recover(part).path
+            found = [message.data for message in Recording(kept).messages(["words", "/arm/words", "/blob"])]
+            assert found == [message.data for message in good[3]][: len(found)], place
+        except RecordingError as error:
+            assert "damaged.mcap.part" in str(error), place
+    assert refused > 0.98 * len(range(0, len(data), 11))
 
 
 def test_damage_in_the_middle_keeps_what_was_before(tmp_path: Path) -> None:

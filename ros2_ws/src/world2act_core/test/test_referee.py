@@ -17,6 +17,7 @@ LIMITS = JointLimits(
     np.array([100.0, 900.0]),
 )  # fmt: skip
 HOME = np.array([0.5, 1.0])
+FAR = HOME + 0.8
 
 
 def smooth_way(goals: list[np.ndarray], limits: JointLimits = LIMITS) -> list[tuple[np.ndarray, ...]]:
@@ -150,3 +151,89 @@ def test_the_list_of_violations_ends_but_the_count_goes_on() -> None:
 def test_the_period_must_make_sense() -> None:
     with pytest.raises(ValueError, match="period_s"):
         CommandReferee(LIMITS, 0.0)
+
+
+def sent_every(period_s: float) -> CommandReferee:
+    """A motion that is inside the limits at PERIOD_S, sent with another period."""
+    referee = CommandReferee(LIMITS, PERIOD_S)
+    for index, (position, *_) in enumerate(smooth_way([FAR, HOME])):
+        referee.see_position(index * period_s, position)
+    return referee
+
+
+def test_commands_that_come_twice_as_often_are_found() -> None:
+    found = sent_every(PERIOD_S / 2).findings
+    assert {"velocity", "acceleration", "jerk"} <= {violation.quantity for violation in found.violations}
+    assert 0.5 <= found.pace <= 0.6 and found.worst["velocity"] == pytest.approx(1.0 / found.pace, rel=0.1)
+    speeds = CommandReferee(LIMITS, PERIOD_S)
+    for index, (_, velocity, _) in enumerate(smooth_way([FAR])):
+        speeds.see_velocity(index * PERIOD_S / 2, velocity)
+    assert {violation.quantity for violation in speeds.findings.violations} == {"acceleration", "jerk"}
+
+
+def test_two_senders_of_one_motion_are_found_too() -> None:
+    referee = CommandReferee(LIMITS, PERIOD_S)
+    for index, (position, *_) in enumerate(smooth_way([FAR])):
+        referee.see_position(index * PERIOD_S, position)
+        referee.see_position(index * PERIOD_S + 0.002, position)
+    assert referee.findings.violation_count and referee.findings.pace < 0.6
+
+
+@pytest.mark.parametrize("period_s", [PERIOD_S, 0.99 * PERIOD_S, 1.5 * PERIOD_S])
+def test_commands_at_their_period_or_slower_are_not(period_s: float) -> None:
+    found = sent_every(period_s).findings
+    assert found.violation_count == 0 and found.pace > 0.99
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.floats(0.0, 0.2), min_size=121, max_size=121))
+def test_a_sender_that_is_late_and_then_punctual_again_is_not_found(delays: list[float]) -> None:
+    """A timer keeps to its beats: a call that is late is followed by one at once, and then by those that are due."""
+    referee = CommandReferee(LIMITS, PERIOD_S)
+    due_s = now_s = 0.0
+    for (position, *_), delay_s in zip(smooth_way([FAR, HOME]), delays, strict=True):
+        now_s = max(now_s, due_s) + (delay_s if delay_s > 0.1 else 0.0)
+        referee.see_position(now_s, position)
+        due_s += PERIOD_S
+        if due_s < now_s - PERIOD_S:
+            due_s = PERIOD_S * np.floor(now_s / PERIOD_S)
+    assert referee.findings.violations == [] and referee.findings.pace == 1.0
+
+
+def test_what_is_lost_on_the_way_is_no_jump_but_a_jump_across_it_is_one() -> None:
+    told, untold = CommandReferee(LIMITS, PERIOD_S), CommandReferee(LIMITS, PERIOD_S)
+    way = smooth_way([FAR, HOME])
+    for index, (position, *_) in enumerate(way):
+        if index % 7 in (3, 4):
+            continue
+        told.lost(2 if index % 7 == 5 else 0)
+        for referee in (told, untold):
+            referee.see_position(index * PERIOD_S, position)
+    assert told.findings.violation_count == 0 < untold.findings.violation_count
+    assert told.findings.lost == told.lost_ever == 2 * sum(index % 7 == 5 for index in range(len(way)))
+    told.lost(1)
+    told.see_position(len(way) * PERIOD_S, way[-1][0] + 0.05)
+    assert [violation.quantity for violation in told.findings.violations] == ["velocity", "velocity"]
+    assert told.findings.last_motion_s == pytest.approx(len(way) * PERIOD_S)
+    speeds = CommandReferee(LIMITS, PERIOD_S)
+    for index, (_, velocity, _) in enumerate(way):
+        speeds.lost(1 if index % 5 == 4 else 0)
+        if index % 5 != 3:
+            speeds.see_velocity(index * PERIOD_S, velocity)
+    assert speeds.findings.violation_count == 0
+
+
+def test_a_clock_that_is_set_back_begins_a_new_stream() -> None:
+    referee = CommandReferee(LIMITS, PERIOD_S)
+    for index, (position, *_) in enumerate(smooth_way([HOME + 0.5])):
+        referee.see_position(index * PERIOD_S - (10.0 if index > 30 else 0.0), position)
+    assert referee.findings.violation_count == 0 and referee.findings.pace == 1.0
+
+
+def test_what_was_found_before_a_restart_still_counts() -> None:
+    referee = judged([HOME, HOME + 1.0])
+    found = referee.findings.violation_count
+    referee.restart()
+    assert referee.findings.violation_count == 0 < found == referee.violations_ever and referee.commands_ever == 2
+    referee.see_position(1.0, HOME)
+    assert referee.commands_ever == 3 and referee.violations_ever == found

@@ -10,6 +10,7 @@ import yaml
 from world2act_core.robot.find import find_profile, profile_folders, profile_names
 from world2act_core.robot.profile import ProfileError, RobotProfile
 from world2act_core.robot.profile_docs import profiles_page
+from world2act_core.robot.safety_spec import SafetySpec
 
 ROBOTS = Path(__file__).resolve().parents[4] / "robots"
 SHIPPED = ("fr3", "sim_panda", "so101", "ur5e", "xarm7")
@@ -96,6 +97,18 @@ def test_gripper_commands_and_readings() -> None:
         ("model.eef_offset.quaternion", [0, 0, 0, 2], "has length 2.0000"),
         ("model.tool.0.size", [0.1, 0.0, 0.1], "every number of size"),
         ("schema_version", 2, "schema_version"),
+        ("safety", {"stale_state": 0.1}, "safety.stale_state: Extra inputs"),
+        ("safety", {"stale_state_s": 0.0}, "safety.stale_state_s: Input should be greater than or equal to 0.01"),
+        ("safety", {"tracking_error_rad": 2.0}, "safety.tracking_error_rad: Input should be less than or equal to 1"),
+        ("safety", {"reactions": {"WRKSPACE": {}}}, "safety.reactions: .*no check 'WRKSPACE'; choose from .*WORKSPACE"),
+        (
+            "safety",
+            {"reactions": {"STALE_CHUNK": {"reaction": "clip"}}},
+            "safety.reactions: .*STALE_CHUNK cannot react with 'clip'; choose from hold, stop",
+        ),
+        ("safety", {"reactions": {"ELBOW": {"reaction": "ignore"}}}, "safety.reactions.ELBOW.reaction: .*'clip'"),
+        ("safety", {"reactions": {"E_STOP": {"latched": False}}}, "E_STOP stops the arm, so it is always latched"),
+        ("safety", {"elbow": {"low": [0, 0, 0], "high": [0, 1, 1]}}, "safety.elbow: .*must be below"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_field(path: str, value: object, message: str) -> None:
@@ -110,6 +123,19 @@ def test_what_is_wrong_is_named_with_file_and_field(path: str, value: object, me
 def test_text_that_is_no_profile(text: str, message: str) -> None:
     with pytest.raises(ProfileError, match=message):
         RobotProfile.from_text(text)
+
+
+def test_a_heartbeat_needs_an_e_stop() -> None:
+    data = data_of("fr3") | {"safety": {"e_stop_heartbeat_s": 0.5}}
+    assert RobotProfile.from_text(yaml.safe_dump(data)).safety.e_stop_heartbeat_s == 0.5
+    data["state"] = {"e_stop": None}
+    with pytest.raises(ProfileError, match="safety.e_stop_heartbeat_s is 0.5, but state.e_stop is empty"):
+        RobotProfile.from_text(yaml.safe_dump(data))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_profiles_leave_the_safety_filter_as_it_is(name: str) -> None:
+    assert find_profile(name).safety == SafetySpec()
 
 
 def test_yaml_is_data_and_never_executed(tmp_path: Path) -> None:

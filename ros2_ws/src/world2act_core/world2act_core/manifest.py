@@ -29,8 +29,16 @@ def _inside(name: str) -> str:
     return name
 
 
+def _relative(name: str) -> str:
+    if not name or PurePosixPath(name).is_absolute() or "\\" in name:
+        raise ValueError(f"'{name}' must be a path relative to the bundle's folder, as in ../text-encoder")
+    return name
+
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 InnerPath = Annotated[str, AfterValidator(_inside)]
+RelativePath = Annotated[str, AfterValidator(_relative)]
+"""May lead out of the folder: bundles share a text encoder, wherever it lies beside them."""
 
 
 class _Model(BaseModel):
@@ -48,7 +56,7 @@ class SplitMetric(_Model):
 class TextEncoderReference(_Model):
     """Where the shared text encoder is, relative to the bundle's folder, and the checksums of its files."""
 
-    folder: str
+    folder: RelativePath
     sha256: dict[InnerPath, Sha256] = Field(min_length=1)
 
 

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 from scipy.stats import binom, norm
 
 
-def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson score interval of a success rate: (low, high) within [0, 1]; n = 0 gives (0, 1), which says nothing.
 
+    Counts need not be whole: those of clustered episodes are made smaller by what the clusters take away.
     Raises ValueError when successes are not within 0..n or confidence not within (0, 1).
     """
     if not 0 <= successes <= n or not 0 < confidence < 1:
@@ -74,13 +75,21 @@ def paired_comparison(a: Sequence[bool], b: Sequence[bool], confidence: float = 
         only_a=only_a,
         only_b=only_b,
         difference=(only_a - only_b) / n,
-        interval=_newcombe_paired(both, only_a, only_b, n - both - only_a - only_b, confidence),
+        interval=newcombe_paired(both, only_a, only_b, n - both - only_a - only_b, confidence),
         p_value=mcnemar_exact(only_a, only_b),
     )
 
 
-def _newcombe_paired(both: int, only_a: int, only_b: int, neither: int, confidence: float) -> tuple[float, float]:
+def newcombe_paired(
+    both: float, only_a: float, only_b: float, neither: float, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Newcombe's interval of a difference of paired rates, a - b, from the counts of pairs; no pairs: (-1, 1).
+
+    Counts need not be whole (see :func:`wilson_interval`).
+    """
     n = both + only_a + only_b + neither
+    if n == 0:
+        return -1.0, 1.0
     rate_a, rate_b = (both + only_a) / n, (both + only_b) / n
     low_a, high_a = wilson_interval(both + only_a, n, confidence)
     low_b, high_b = wilson_interval(both + only_b, n, confidence)
@@ -92,7 +101,7 @@ def _newcombe_paired(both: int, only_a: int, only_b: int, neither: int, confiden
     return max(-1.0, difference - low), min(1.0, difference + high)
 
 
-def _correlation(both: int, only_a: int, only_b: int, neither: int) -> float:
+def _correlation(both: float, only_a: float, only_b: float, neither: float) -> float:
     """Phi of the 2x2 table, its positive numerator made smaller by n/2 (Newcombe's continuity correction)."""
     n = both + only_a + only_b + neither
     margins = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)

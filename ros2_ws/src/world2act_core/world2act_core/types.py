@@ -53,6 +53,7 @@ class ActionChunk:
     code: float32 [C], the action adapter's code of the steps that are executed (None: the policy has no adapter).
     residual_size: mean change of the executed steps' entries, in shares of half the contract's range, >= 0; NaN without
     a residual. alignment: cosine in [-1, 1] of `code` with the code that a world model imagined; NaN without one.
+    stamp_ns: the observation's stamp as it came, ns; None: only `start_time_s` is known.
     """
 
     sequence: int
@@ -65,8 +66,14 @@ class ActionChunk:
     code: FloatArray | None = None
     residual_size: float = math.nan
     alignment: float = math.nan
+    stamp_ns: int | None = None
 
     @property
     def end_time_s(self) -> float:
         """The first instant that the chunk no longer covers."""
         return self.start_time_s + len(self.actions) * self.step_s
+
+    @property
+    def start_ns(self) -> int:
+        """`start_time_s` in ns. Exact with `stamp_ns`: as a float, today's time is off by up to 240 ns."""
+        return round(self.start_time_s * 1e9) if self.stamp_ns is None else self.stamp_ns

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
+
+from world2act_core.files import atomic_write_bytes
 
 TARGET_FACES = 400
 """Faces left of each visual mesh: fewer change the hand's shape as the wrist camera sees it, more cost time unseen."""
@@ -57,19 +58,18 @@ def _decimated(path: Path, target_faces: int) -> Path:
         return path
     digest = hashlib.sha256(f"{path.name}:{path.stat().st_size}:{target_faces}:v2".encode()).hexdigest()[:16]
     cached = cache_folder() / f"{path.stem}-{digest}.obj"
-    if cached.exists():
-        return cached
+    light_enough = cached.with_suffix(path.suffix.lower())
+    for there in (cached, light_enough):
+        if there.exists():
+            return there
     import trimesh  # slow to import, and only the first start needs it
 
     mesh = trimesh.load(path, force="mesh", process=True)
     if len(mesh.faces) <= target_faces:
-        return path
+        atomic_write_bytes(light_enough, path.read_bytes())
+        return light_enough
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     simplified = mesh.simplify_quadric_decimation(face_count=target_faces)
-    cached.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and renamed, so that two processes starting together never read half a file.
-    handle, temporary = tempfile.mkstemp(suffix=".obj", dir=cached.parent)
-    os.close(handle)
-    simplified.export(temporary, file_type="obj", include_normals=False, include_texture=False)
-    os.replace(temporary, cached)
+    text: str = simplified.export(file_type="obj", include_normals=False, include_texture=False)
+    atomic_write_bytes(cached, text.encode())
     return cached

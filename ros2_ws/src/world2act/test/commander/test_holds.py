@@ -8,6 +8,7 @@ import pytest
 
 from world2act.commander.holds import PEER_FAULT, PEER_SILENT, Holds
 from world2act.commander.known_bundles import KnownBundles
+from world2act.commander.reports import hold_flags
 from world2act.peer_watch import PeerWatch
 from world2act_interfaces.msg import NodeHealth
 
@@ -46,11 +47,33 @@ def fault(node: str, level: int = NodeHealth.FAULT) -> NodeHealth:
 
 
 def test_an_operators_wish_holds_as_long_as_it_lasts(holds: Holds) -> None:
-    holds.ask("hands in the cell")
+    holds.asked.set(True, "hands in the cell")
     hold = holds.look(at_work=True)
     assert hold is not None and hold.message == "hands in the cell" and not holds.latched
-    holds.ask("")
+    holds.asked.set(False, "")
     assert holds.look(at_work=True) is None
+
+
+def test_an_operator_does_not_end_the_supervisors_hold_nor_it_an_operators(holds: Holds) -> None:
+    holds.asked.set(True, "NODE_LOST: vla_policy ended")
+    holds.asked.set(True, "hands in the cell")
+    holds.asked.set(False, "")
+    hold = holds.look(at_work=True)
+    assert hold is not None and hold.message == "NODE_LOST: vla_policy ended"
+    holds.asked.set(True, "hands in the cell")
+    holds.asked.set(False, "NODE_LOST")
+    hold = holds.look(at_work=True)
+    assert hold is not None and hold.message == "hands in the cell"
+    holds.asked.set(False, "hands in the cell")
+    assert holds.look(at_work=True) is None
+
+
+def test_a_wish_to_hold_hides_no_fault(holds: Holds, clock: Clock) -> None:
+    holds.asked.set(True, "hands in the cell")
+    pass_time(holds, clock, 0.2, "camera_ingest")
+    holds.latch("CHUNK_INVALID", "a chunk was refused")
+    assert [hold.name for hold in holds.all()] == ["", PEER_SILENT, "CHUNK_INVALID"]
+    assert [flag.name for flag in hold_flags(holds)] == [PEER_SILENT, "CHUNK_INVALID"]
 
 
 def test_a_silent_peer_is_named_and_latched_until_it_is_back_and_cleared(holds: Holds, clock: Clock) -> None:

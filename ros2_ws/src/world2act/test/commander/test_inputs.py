@@ -44,3 +44,23 @@ def test_a_situation_before_anything_was_heard() -> None:
     assert inputs.observation_age_s(10) == math.inf
     inputs.e_stop.take(Bool(data=True), 0.0)
     assert inputs.situation(2_000_000_000, "").e_stop
+
+
+def test_late_observations_do_not_count_and_a_clock_that_was_set_back_does() -> None:
+    inputs = Inputs(JointStateListener(JointReader(["a"])), EmergencyStop())
+    now_ns = 5_000_000_000_000
+    inputs.observed(now_ns)
+    inputs.observed(now_ns - 300_000_000)
+    assert inputs.observation_age_s(now_ns) == 0.0, "one that was overtaken"
+    back_ns = now_ns - 3600 * 10**9
+    inputs.observed(back_ns)
+    assert inputs.observation_age_s(back_ns + 10**8) == pytest.approx(0.1), "an hour back"
+    inputs.observed(now_ns)
+    assert inputs.observation_age_s(now_ns) == 0.0
+
+
+def test_the_reason_of_the_emergency_stop_reaches_the_filter() -> None:
+    inputs = Inputs(JointStateListener(JointReader(["a"])), EmergencyStop(heartbeat_s=0.5))
+    situation = inputs.situation(1, "", since_last_s=0.3)
+    assert situation.e_stop and "nothing has come from the emergency stop" in situation.e_stop_reason
+    assert situation.since_last_s == 0.3

@@ -162,6 +162,35 @@ def test_the_last_word_is_to_stay(name: str) -> None:
         assert last.twist.linear.x == last.twist.angular.z == 0.0
 
 
+@pytest.mark.parametrize("name", ["forward_velocity", "twist", "twist_of_the_hand"])
+def test_without_a_measured_position_velocities_end(name: str) -> None:
+    """An error that is no longer measured never becomes smaller: to go on correcting it is to go on moving."""
+    outbox = Outbox()
+    driver = ArmDriver(adapter(name), outbox, None)
+    for _ in range(300):
+        driver.send(RESTING, None, HOME - 0.15, 1)
+
+    def speed(message: Any) -> float:
+        parts = message.data if name == "forward_velocity" else [message.twist.linear.x, message.twist.angular.z]
+        return float(np.abs(parts).max())
+
+    assert speed(outbox.sent[-1]) > 1e-3
+    for _ in range(300):
+        driver.send(RESTING, None, None, 1)
+    assert speed(outbox.sent[-1]) == 0.0
+
+
+def test_a_gripper_is_left_alone_until_somebody_says_what_it_is_to_do() -> None:
+    outbox = Outbox()
+    driver = ArmDriver(adapter("forward_position"), Outbox(), position_gripper(PROFILE.gripper, outbox))
+    for gripper in (None, None, 1.0, 1.0):
+        driver.send(RESTING, gripper, HOME, 1)
+    assert [list(message.data) for message in outbox.sent] == [[0.0]]
+    driver.start()
+    driver.send(RESTING, None, HOME, 1)
+    assert len(outbox.sent) == 1, "a restarted arm_commander does not open a hand that holds something"
+
+
 def test_a_driver_that_holds_by_itself_is_told_once() -> None:
     for silent, expected in ((True, 3), (False, 6)):
         outbox = Outbox()

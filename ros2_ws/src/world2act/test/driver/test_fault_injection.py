@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter
@@ -103,11 +105,17 @@ def test_a_running_arm_takes_requests_and_refuses_wrong_ones(bench) -> None:
 
     wrong = ask("scene=purple")
     assert not wrong.successful and "faults of a camera" in wrong.reason
+    made.commander.report = {}
+    assert made.ros.until(lambda: bool(made.commander.report)) and made.commander.report["injected_s"] == 0.0
+    asked_s = time.time()
     assert ask("scene=black, joint_states=nan").successful
     # The sender's own listener refuses NaN; that is not what is looked at here.
     sender.joints.take = lambda message: None
     assert made.ros.until(lambda: not image_from_message(pictures[-1]).any())
     assert made.ros.until(lambda: bool(np.isnan(sender.states[-1].position).all()))
+    assert made.ros.until(lambda: asked_s <= made.commander.report["injected_s"] <= made.commander.report["stamp_s"])
+    injected_s = made.commander.report["injected_s"]
     assert ask("").successful
+    assert made.ros.until(lambda: made.commander.report["injected_s"] > injected_s)
     assert made.ros.until(lambda: bool(image_from_message(pictures[-1]).any()))
     assert made.ros.until(lambda: bool(np.isfinite(sender.states[-1].position).all()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from std_msgs.msg import Bool
 
 from world2act.driver.eef_pose import EefPoseSource
+from world2act_core.robot.joint_motion import JointPoint
 from world2act_interfaces.srv import ResetEpisode
 
 from .conftest import INTERFACES, Bench, profile_with
@@ -30,6 +32,30 @@ def test_each_joint_goes_where_it_is_told_and_the_referee_has_nothing_to_say(nam
     made.ros.spin(0.3)
     assert made.arm.meters.age_s("command") < 5.0
     assert np.abs(made.commander.measured - goal).max() < 0.005
+
+
+def test_commands_that_were_sent_too_soon_are_found_and_those_that_only_waited_are_not(bench: MakeBench) -> None:
+    made = bench(profile_with(INTERFACES["joint_trajectory"]))
+    sender, referee = made.commander, made.arm.parts.referee
+    made.move(0.1 * WAY)
+    sender.sending = False
+
+    def send(way: np.ndarray, pause_s: float) -> None:
+        made.ros.spin(0.6)
+        seen = referee.findings.commands
+        sender.move_by(way, speed=0.9)
+        motions, sender.motions = sender.motions[:40], sender.motions[39:40]
+        for motion in motions:
+            sender.driver.send(motion, sender.gripper, sender.measured, time.time_ns())
+            time.sleep(pause_s)
+        assert made.ros.until(lambda: referee.findings.commands == seen + 40)
+
+    send(4 * WAY, sender.profile.period_s)  # nobody listened meanwhile: they are received all at once
+    assert referee.findings.violations == [] and referee.findings.pace == 1.0
+    sender.motions = [JointPoint.at_rest(sender.measured)]
+    send(-4 * WAY, 0.0)
+    assert {found.quantity for found in referee.findings.violations} >= {"velocity", "acceleration", "jerk"}
+    assert referee.findings.pace < 0.5
 
 
 @pytest.mark.parametrize("name", ["twist", "twist_of_the_hand", "arm_command"])

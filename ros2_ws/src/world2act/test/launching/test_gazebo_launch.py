@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import world2act
 from world2act import gazebo_launch, launch_description
@@ -32,6 +34,26 @@ def described(arm: Path, **chosen: str) -> list[Any]:
     return actions_of(description, **{"robot_description": str(arm), "tool_link": "tool", **chosen})
 
 
+def joint_states_topic(configuration: str) -> str:
+    """Where the bridge looks for joint states in Gazebo."""
+    entries = yaml.safe_load(Path(configuration).read_text())
+    (found,) = [entry["gz_topic_name"] for entry in entries if entry["ros_topic_name"] == "joint_states"]
+    return found
+
+
+@pytest.mark.skipif(not (ROOT / "launch").is_dir(), reason="installed without the repository")
+def test_a_world_of_another_name_is_bridged(launch: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Gazebo puts the world's name into the topic: with another one no joint state would ever arrive."""
+    monkeypatch.setattr(gazebo_launch, "share", lambda package: tmp_path / package)
+    (tmp_path / "arm.urdf").write_text(ARM)
+    world = ElementTree.parse(gazebo_file("tabletop.sdf"))
+    world.getroot().find("world").set("name", "my_kitchen")
+    world.write(tmp_path / "kitchen.sdf")
+    actions = described(tmp_path / "arm.urdf", world=str(tmp_path / "kitchen.sdf"))
+    (bridge,) = [action for action in of_kind(actions, "Node") if action.executable == "parameter_bridge"]
+    assert joint_states_topic(bridge.parameters[0]["config_file"]) == "/world/my_kitchen/model/arm/joint_state"
+
+
 @pytest.mark.skipif(not (ROOT / "launch").is_dir(), reason="installed without the repository")
 def test_what_is_started(launch: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(gazebo_launch, "share", lambda package: tmp_path / package)
@@ -49,7 +71,8 @@ def test_what_is_started(launch: None, monkeypatch: pytest.MonkeyPatch, tmp_path
     create = nodes["create"].arguments
     assert create[create.index("-name") + 1] == "arm" and create[create.index("-z") + 1] == "0.912"
     bridge = nodes["parameter_bridge"].parameters[0]
-    assert Path(bridge["config_file"]).is_file() and bridge["override_timestamps_with_wall_time"] is True
+    assert joint_states_topic(bridge["config_file"]) == "/world/tabletop/model/arm/joint_state"
+    assert bridge["override_timestamps_with_wall_time"] is True
     spawned = [action.arguments[0] for action in actions if getattr(action, "executable", "") == "spawner"]
     assert spawned == ["joint_trajectory_controller", "gripper_controller"]
 

@@ -99,6 +99,36 @@ def test_unknown_scores_never_alarm(start: Start, tmp_path: Path) -> None:
     assert all(math.isnan(one.score) and one.retries == 0 for one in others.feedback)
 
 
+def test_people_are_told_when_the_monitor_has_nothing_to_look_at(start: Start, tmp_path: Path) -> None:
+    add_monitor(tmp_path)
+    others = start()
+    result = begin(others, COMPOSITE)
+    others.chunk(0.0, math.nan)
+    condition = others.planner.condition
+    assert condition.name == "MONITOR_BLIND" and "'put the can in the bin'" in condition.message
+    assert "no alignment_score" in condition.message and "imagined_codes" in condition.message
+    others.chunk(0.0, 0.9)
+    assert not others.planner.condition.name
+    others.chunk(0.9, math.nan)
+    assert not others.planner.condition.name, "an attempt that lasts longer than what was imagined was watched"
+    others.chunk(0.9, math.nan)
+    others.chunk(0.0, math.nan)
+    assert (
+        others.planner.condition.name == "MONITOR_BLIND" and "'stack the red cube" in others.planner.condition.message
+    ), "the next skill is blind again"
+    others.chunk(0.9, math.nan)
+    others.chunk(0.9, math.nan)
+    assert others.outcome(result)[0] == "NONE" and not others.planner.condition.name
+
+
+def test_nobody_is_told_of_a_monitor_that_is_off(start: Start, tmp_path: Path) -> None:
+    add_monitor(tmp_path)
+    others = start(monitor="off")
+    begin(others)
+    others.chunk(0.0, math.nan)
+    assert not others.planner.condition.name
+
+
 def test_a_warning_goes_to_people_and_changes_nothing(start: Start, tmp_path: Path) -> None:
     add_monitor(tmp_path)
     others = start(monitor="warn")

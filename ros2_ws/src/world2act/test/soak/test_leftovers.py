@@ -14,19 +14,23 @@ from world2act.soak.leftovers import Before, find_leftovers
 from world2act.supervision.shared_memory import SHARED_MEMORY
 
 
-def test_a_process_and_a_thread_that_are_left_are_found() -> None:
+def test_a_process_and_threads_that_are_left_are_found() -> None:
     """And a process id that somebody else has by now is not."""
     there, end = Before.now(), threading.Event()
-    thread = threading.Thread(target=end.wait)
+    # Several: the middleware of a test before may end a thread of its own at this very moment.
+    threads = [threading.Thread(target=end.wait) for _ in range(8)]
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         born_s = psutil.Process(process.pid).create_time()
-        thread.start()
+        for thread in threads:
+            thread.start()
         try:
             found = find_leftovers(there, {(process.pid, born_s)}, set())
-            assert found.processes == (process.pid,) and found.threads == 1 and len(found.problems) == 2
+            assert found.processes == (process.pid,) and 0 < found.threads <= len(threads)
+            assert len(found.problems) == 2
         finally:
             end.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
     assert find_leftovers(there, {(process.pid, born_s), (1, 0.0)}, set()).problems == []
 
 

@@ -12,7 +12,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from world2act import topics
 from world2act.graph import DEFAULT_SIM_PROFILE
-from world2act.health import FAULT, OK, Condition, diagnostics_message
+from world2act.health import DEGRADED, FAULT, OK, Condition, diagnostics_message
 from world2act.meters import Meters
 from world2act.soak.counts import Counts
 from world2act.soak.listener import Listener
@@ -104,8 +104,9 @@ def test_a_node_that_was_lost_waits_to_be_cleared_too(stage: Stage) -> None:
     stage.say(SafetyStatus.STOPPED, "E_STOP")
     stage.health.publish(NodeHealth(node="/supervisor", level=FAULT, fault="NODE_LOST"))
     assert stage.ros.until(lambda: stage.listener.latched == {"E_STOP", "NODE_LOST"})
+    stage.health.publish(NodeHealth(node="/supervisor", level=DEGRADED, fault="RECORDER_LOST"))
+    assert stage.ros.until(lambda: stage.listener.latched == {"E_STOP"}), "nothing waits for a recorder"
     stage.health.publish(NodeHealth(node="/supervisor", level=OK))
-    assert stage.ros.until(lambda: stage.listener.latched == {"E_STOP"})
 
 
 def test_only_an_arm_that_was_under_way_comes_to_hold(stage: Stage) -> None:

@@ -119,8 +119,9 @@ def test_a_process_is_measured_and_its_successor_too() -> None:
             values = meter.read({"node": process.pid})
             assert set(values) == {f"node.{quantity}" for quantity in PROCESS_QUANTITIES}
             assert values["node.threads"] == 1 and values["node.fds"] >= 3
+            assert values["node.private_dirty_mib"] <= values["node.uss_mib"] + 0.1
             assert values["node.uss_mib"] <= values["node.pss_mib"] <= values["node.rss_mib"]
-            used[size] = values["node.uss_mib"]
+            used[size] = values["node.private_dirty_mib"]
     assert 39 < used[60] - used[20] < 41
     assert len(meter.seen) == 2 and meter.read({"node": process.pid}) == {}
 

@@ -32,7 +32,7 @@ def samples(**changes: Any) -> Series:
     names = columns(("policy",), {"log": Path("log")})
     table = {"time_s": np.arange(n) * 10.0, **{name: np.full(n, 16.0) for name in names}}
     for name in ("policy", "soak"):
-        table[f"{name}.uss_mib"] = 170.0 + 0.1 * rng.normal(size=n)
+        table[f"{name}.private_dirty_mib"] = 170.0 + 0.1 * rng.normal(size=n)
     for topic, rate, gap_s in (("commands", 100.0, 0.03), ("observations", 10.0, 0.2), ("progress", 2.0, 3.0)):
         table[f"{topic}.hz"], table[f"{topic}.gap_s"] = np.full(n, rate), np.full(n, gap_s)
     for name, values in changes.items():
@@ -65,7 +65,7 @@ def test_a_healthy_graph() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"policy__uss_mib": GROWING}, "policy: memory grows by 10.00 MiB/h"),
+        ({"policy__private_dirty_mib": GROWING}, "policy: memory grows by 10.00 MiB/h, its maxima by 10.00"),
         ({"policy__threads": STEP}, "policy: threads went from 16 to 17"),
         ({"soak__fds": STEP}, "soak: fds went from 16 to 17"),
         ({"graph__processes": STEP}, "graph.processes went from 16 to 17"),
@@ -73,7 +73,7 @@ def test_a_healthy_graph() -> None:
         ({"commands__gap_s": SPIKE}, "no commands for 12.00 s; at most 1 s"),
         ({"observations__gap_s": SPIKE}, "no observations for 12.00 s; at most 10 s"),
         ({"progress__gap_s": 3.0 * SPIKE}, "no progress for 36.00 s; at most 30 s"),
-        ({"policy__uss_mib": np.nan}, "no sample of policy"),
+        ({"policy__private_dirty_mib": np.nan}, "no sample of policy"),
     ],
 )
 def test_each_problem_is_named(changes: dict[str, Any], problem: str) -> None:
@@ -82,7 +82,7 @@ def test_each_problem_is_named(changes: dict[str, Any], problem: str) -> None:
 
 def test_the_warm_up_is_not_judged_but_its_gaps_are() -> None:
     early = np.where(np.arange(720) < 60, 5.0, 0.0)
-    found = analyse(samples(policy__uss_mib=170.0 + 8.0 * early, policy__threads=16.0 - early), SETTINGS)
+    found = analyse(samples(policy__private_dirty_mib=170.0 + 8.0 * early, policy__threads=16.0 - early), SETTINGS)
     assert found.problems == ()
     assert analyse(samples(commands__gap_s=early), SETTINGS).problems == ("no commands for 5.00 s; at most 1 s",)
     with pytest.raises(GraphError, match="warm-up of 9000 s"):

@@ -79,6 +79,24 @@ def test_what_comes_and_goes_does_not_lift_the_floor() -> None:
     assert fit_slope(HOURS, states + 3.0 * HOURS).floor == pytest.approx(3.0, abs=0.1)
 
 
+def saw_tooth(seed: int) -> NDArray[np.float64]:
+    """105 to 165: a buffer that fills within a minute and is emptied at random moments, two minutes apart or so."""
+    rng, values, age = np.random.default_rng(seed), [], 0
+    for _ in TIMES_S:
+        age = 0 if rng.random() < 0.08 else age + 1
+        values.append(105.0 + 10.0 * min(age, 6))
+    return np.array(values)
+
+
+def test_a_ceiling_that_rises_is_seen_where_the_mean_swings_too_widely() -> None:
+    full = saw_tooth(1)
+    steady, rising = judge_growth(TIMES_S, full, 1.0), judge_growth(TIMES_S, full + 4.0 * HOURS, 1.0)
+    assert steady.verdict == "no growth" and steady.slope is not None and rising.slope is not None
+    assert (steady.slope.ceiling, steady.slope.ceiling_high) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert rising.slope.low < 0.0 < rising.slope.ceiling_low < 4.1
+    assert rising.verdict == "grows"
+
+
 def test_too_few_samples_say_nothing() -> None:
     with pytest.raises(TooShortError, match="23 samples; at least 24"):
         fit_slope(HOURS[:23], HOURS[:23])

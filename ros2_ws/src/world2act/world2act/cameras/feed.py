@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from world2act.cameras.camera_info import lens_from_info
 from world2act.cameras.settings import CameraSetting
 from world2act.conversions import ConversionError, image_to_message, ns_to_stamp, stamp_to_ns
 from world2act.meters import Meters
@@ -16,7 +17,7 @@ from world2act_core.cameras.encodings import EncodingError, rgb_from_compressed,
 from world2act_core.cameras.faults import INVALID, SILENT, UNCALIBRATED, WRONG_SIZE, Finding
 from world2act_core.cameras.hand import HandLog
 from world2act_core.cameras.health import CameraHealth, HealthLimits
-from world2act_core.cameras.lens import LensError, Rectifier, check_size, make_lens
+from world2act_core.cameras.lens import LensError, Rectifier, check_size
 from world2act_core.images import crop_image
 from world2act_core.types import ImageArray
 
@@ -95,16 +96,13 @@ class CameraFeed:
         """The calibration that comes beside every picture; the maps are made again only when it changes."""
         size = message.width, message.height
         matrices = tuple(message.k), tuple(message.d), tuple(message.r), tuple(message.p)
-        part = message.roi.width or message.roi.height or message.binning_x > 1 or message.binning_y > 1
-        calibration = (size, message.distortion_model, matrices, bool(part))
+        part = message.roi.width, message.roi.height, message.binning_x, message.binning_y
+        calibration = (size, message.distortion_model, matrices, part)
         if calibration == self._calibration:
             return
         self._calibration, self._rectifier, self._lens_problem = calibration, None, None
-        source = f"camera_info on {self.setting.lens_topic}"
         try:
-            if part:
-                raise LensError(f"{source} is for a binned picture or a part of one, which is not supported")
-            self._rectifier = Rectifier(make_lens(size, message.distortion_model, *matrices, source))
+            self._rectifier = Rectifier(lens_from_info(message, self.setting.lens_topic))
         except LensError as error:
             self._lens_problem = Finding(UNCALIBRATED, str(error))
 

@@ -1,4 +1,4 @@
-"""What a robot profile says about cameras and gripper, as parameters of camera_ingest. Importable without rclpy."""
+"""What a robot profile says about cameras and state, as parameters of nodes. Importable without rclpy."""
 
 from __future__ import annotations
 
@@ -8,14 +8,27 @@ from world2act_core.robot.parts import CameraSource
 from world2act_core.robot.profile import RobotProfile
 
 
+def state_parameters(profile: RobotProfile) -> dict[str, str]:
+    """Where the driver says where the arm is: for every node that reads or records it."""
+    return {"joint_states": profile.state.joint_states}
+
+
+def gripper_parameters(profile: RobotProfile) -> dict[str, list[str] | float]:
+    """What makes of the joint states the distance between the fingertips."""
+    spec = profile.gripper
+    return {
+        "finger_joints": list(spec.joints), "reading_open": spec.reading_open, "reading_closed": spec.reading_closed,
+        "width_open": spec.width_open, "width_closed": spec.width_closed,
+    }  # fmt: skip
+
+
 def camera_parameters(profile: RobotProfile, wanted: Collection[str] | None) -> dict[str, list[str]]:
-    """Sources, calibrations and the gripper's joints. wanted: the bundle's cameras; None: all of the profile's."""
+    """Sources and calibrations. wanted: the bundle's cameras; None: all of the profile's."""
     cameras = [camera for camera in profile.cameras if wanted is None or camera.name in wanted]
     lenses = [f"{camera.name}={lens}" for camera in cameras if (lens := _lens(camera))]
     return {
         "cameras": [f"{camera.name}={source_uri(camera)}" for camera in cameras] or [""],
         "calibrations": lenses or [""],
-        "finger_joints": list(profile.gripper.joints),
     }
 
 

@@ -23,7 +23,7 @@ class Doctor:
     """Check this machine and say what to do; exits with 0 when nothing that is needed is missing."""
 
     bundle: Path = Path(DEFAULT_BUNDLE)
-    """Bundle to verify."""
+    """Bundle to verify, and to compare with the robot."""
     robot: str = ""
     """Also check a live graph against this robot's profile: its name, or the path of its file."""
     domain: int | None = None
@@ -50,9 +50,11 @@ class Doctor:
         console.print(table)
         missing = [check.name for check in results if check.level == "missing"]
         if missing:
-            console.print(f"Missing: {', '.join(missing)}.", style="red")
+            console.print(f"Missing: {', '.join(dict.fromkeys(missing))}.", style="red")
             return 1
-        console.print("Everything that is needed is here.", style="green")
+        doubtful = [check.name for check in results if check.level == "warning"]
+        also = f" Look at the warnings: {', '.join(dict.fromkeys(doubtful))}." if doubtful else ""
+        console.print(f"Everything that is needed is here.{also}", style="green")
         return 0
 
     def _checks(self) -> Iterator[Check]:
@@ -60,7 +62,7 @@ class Doctor:
         if self.robot:
             from world2act.robot_doctor.checks import robot_checks
 
-            yield from robot_checks(self.robot)
+            yield from robot_checks(self.robot, self.bundle)
 
     def _language_model(self) -> LanguageModel | None:
         if not (self.llm_base_url or self.llm_model):

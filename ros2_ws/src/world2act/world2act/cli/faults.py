@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,12 +20,15 @@ from world2act.faults.fault import Fault, Result
 from world2act.faults.language_model import MODEL, TIMEOUT_S, LanguageModel
 from world2act.faults.matrix import FAULTS
 from world2act.faults.run import run_fault
+from world2act.faults.scratch import copy_of, scratch_folder
 from world2act.graph import DEFAULT_BUNDLE, DEFAULT_SIM_PROFILE, GraphOptions, GraphSpec, build_graph
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, run_folder
 from world2act_core.files import atomic_write_text
 
-DISK_MIB = 64
+DISK_MIB = 256
+"""Room for what one row records (three episodes, two saved minutes of 37 MB) beside what is kept of the rows before
+(faults.recordings.KEEP_BYTES), so that this disk is full only when it is made full."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Faults:
     bundle: Path = Path(DEFAULT_BUNDLE)
     """Folder of the policy bundle; a copy of it is damaged, not this one."""
     short: bool = False
-    """A few faults instead of all."""
+    """A few faults instead of all; with --only, those of them that are named."""
     only: tuple[str, ...] = ()
     """Names of faults to make, all by default."""
     json: Path | None = None
@@ -58,14 +59,8 @@ class Faults:
         prepare_environment(check_domain(self.domain))
         console = Console()
         results: list[Result] = []
-        with tempfile.TemporaryDirectory(prefix="world2act-faults-") as folder, small_disk(Path(folder)) as disk:
-            # Beside the original, where the text encoder that it names is found.
-            copy = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=bundle.parent))
-            try:
-                shutil.copytree(bundle, copy, dirs_exist_ok=True)
-                results = self._run_all(chosen, copy, disk, console)
-            finally:
-                shutil.rmtree(copy, ignore_errors=True)
+        with scratch_folder() as folder, small_disk(folder) as disk:
+            results = self._run_all(chosen, copy_of(bundle, folder), disk, console)
         console.print(table(results))
         survived = sum(result.survived for result in results)
         console.print(f"{survived} of {len(results)} survived")
@@ -80,7 +75,14 @@ class Faults:
         if unknown:
             raise GraphError(f"--only {unknown[0]!r}: there are: {', '.join(fault.name for fault in FAULTS)}")
         wanted = [fault for fault in FAULTS if not self.only or fault.name in self.only]
-        return [fault for fault in wanted if fault.in_short or not self.short]
+        chosen = [fault for fault in wanted if fault.in_short or not self.short]
+        if not chosen:
+            short = ", ".join(fault.name for fault in FAULTS if fault.in_short)
+            raise GraphError(
+                f"--short has none of --only {', '.join(map(repr, self.only))}: leave --short out, or name some of "
+                f"these: {short}"
+            )
+        return chosen
 
     def _run_all(self, chosen: list[Fault], bundle: Path, disk: Path, console: Console) -> list[Result]:
         results = []

@@ -12,8 +12,12 @@ from rich.console import Console
 
 from world2act.cli.options import check_domain
 from world2act.errors import GraphError
+from world2act.security.enclave import OBSERVER
 from world2act.supervision.session import Session, prepare_environment
 from world2act.supervision.supervisor import domain_id
+from world2act_core.robot.find import find_profile
+from world2act_core.robot.parts import StateSpec
+from world2act_core.robot.profile import ProfileError
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class Foxglove:
     layout: Path | None = None
     """Write the layout for Foxglove to this file and end."""
     cameras: tuple[str, ...] = ("scene", "wrist")
-    """Cameras in the layout; the stream finds them by itself."""
+    """Cameras in the layout, by the contract's names; the stream has all of the observations."""
+    robot: str = ""
+    """Robot profile of the graph, a name or a file: for the topic of its joint states. Default: joint_states."""
     urdf: Path | None = None
     """The robot's URDF file, to be drawn by the layout in the measured pose (desktop application only)."""
     record: Path | None = None
@@ -47,6 +53,7 @@ class Foxglove:
             raise GraphError(f"--port {self.port} is no port: choose 0 (a free one) to 65535")
         if self.record is not None and self.record.exists():
             raise GraphError(f"--record {self.record} exists already: name a new file")
+        joint_states = self._joint_states()
         prepare_environment(check_domain(self.domain))
         console = Console()
         if not _is_local(self.host):
@@ -54,8 +61,16 @@ class Foxglove:
                 f"Listening on {self.host}: everybody who reaches this machine sees cameras and robot, without a "
                 f"password. 127.0.0.1 and an ssh tunnel are safer.", style="yellow", highlight=False,
             )  # fmt: skip
-        self._stream(console)
+        self._stream(console, joint_states)
         return 0
+
+    def _joint_states(self) -> str:
+        if not self.robot:
+            return StateSpec().joint_states
+        try:
+            return find_profile(self.robot).state.joint_states
+        except ProfileError as error:
+            raise GraphError(f"--robot {self.robot}: {error}") from error
 
     def _write_layout(self, path: Path) -> int:
         from world2act.live.foxglove_layout import make_layout
@@ -67,7 +82,7 @@ class Foxglove:
         Console().print(f'Wrote {path}: in Foxglove, open the layouts and choose "Import from file".', markup=False)
         return 0
 
-    def _stream(self, console: Console) -> None:
+    def _stream(self, console: Console, joint_states: str) -> None:
         import foxglove
 
         from world2act.live.foxglove_stream import FoxgloveStream
@@ -81,9 +96,9 @@ class Foxglove:
                 f"cannot listen on {self.host}:{self.port}: {error}; choose another --port or --host"
             ) from error
         try:
-            with Session("world2act_foxglove") as session:
+            with Session("world2act_foxglove", role=OBSERVER) as session:
                 console.print(f"Open ws://{self.host}:{server.port} in Foxglove (Ctrl-C ends)", highlight=False)
-                stream = FoxgloveStream(session, domain_id(), context)
+                stream = FoxgloveStream(session, domain_id(), context, joint_states)
                 began_s = time.monotonic()
                 while not self.seconds or time.monotonic() - began_s < self.seconds:
                     stream.tick()

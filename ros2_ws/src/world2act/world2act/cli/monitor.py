@@ -15,6 +15,7 @@ from world2act.live.screen import screen
 from world2act.live.snapshot import Snapshot
 from world2act.live.text import plain_lines
 from world2act.live.watcher import GraphWatcher
+from world2act.security.enclave import OBSERVER
 from world2act.supervision.session import Session, prepare_environment
 from world2act.supervision.supervisor import domain_id
 
@@ -47,7 +48,7 @@ class Monitor:
         if not (self.once or self.json or Console().is_terminal):
             raise GraphError("standard output is no terminal: use --once for plain lines, or --json")
         prepare_environment(check_domain(self.domain))
-        with Session("world2act_monitor") as session:
+        with Session("world2act_monitor", role=OBSERVER) as session:
             watcher = GraphWatcher(session, domain_id())
             if self.once or self.json:
                 return self._look(session, watcher)

@@ -56,7 +56,11 @@ def _recover(part: Path, console: Console) -> bool:
     except (RecordingError, StorageError) as error:
         console.print(str(error), highlight=False, markup=False, soft_wrap=True)
         return False
-    console.print(f"recovered {found.path}: {found.messages} messages", highlight=False, markup=False, soft_wrap=True)
+    # A crash leaves a file that ends too soon; anything else is worth a word.
+    told = found.damage and not found.damage.startswith("EndOfFile")
+    damage = f", up to a damage: {found.damage}" if told else ""
+    text = f"recovered {found.path}: {found.messages} messages{damage}"
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
     return True
 
 

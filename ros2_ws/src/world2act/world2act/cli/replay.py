@@ -57,6 +57,11 @@ class Replay:
 def report_lines(comparison: Comparison) -> list[str]:
     """What to tell people."""
     lines = [f"{comparison.equal} of {comparison.chunks} chunks are equal bit for bit"]
+    if not comparison.settings_known:
+        lines.append(
+            "warning: the recording does not say how vla_policy was set (its recorder had no answer); taken as a graph "
+            "sets it that is only given this bundle: if residual, provider or imagined codes were others, chunks differ"
+        )
     if comparison.unmatched:
         lines.append(f"{comparison.unmatched} more could not be replayed: their observation or skill was not recorded")
     if comparison.differing:

@@ -25,7 +25,7 @@ from world2act.supervision.supervisor import Supervisor, run_folder
 from world2act_core.files import atomic_write_text
 
 LONGEST_WARM_UP_S = 600.0
-TABLE_WIDTH = 132
+TABLE_WIDTH = 148
 
 
 @dataclass(frozen=True)

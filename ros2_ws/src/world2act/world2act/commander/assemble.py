@@ -12,7 +12,7 @@ from world2act_core.commanding.safety_settings import safety_settings
 from world2act_core.commanding.warm_up import warm_up
 from world2act_core.contract import Contract, ContractError
 from world2act_core.motion import Blend, GoalResponse
-from world2act_core.robot.profile import ProfileError, RobotProfile
+from world2act_core.robot.profile import GIVE_A_MODEL, ProfileError, RobotProfile
 from world2act_core.safety.filter import SafetyFilter
 
 Number = Callable[[str], float]
@@ -35,7 +35,7 @@ def assemble_path(profile: RobotProfile, contract: Contract, number: Number) -> 
     except (ProfileError, ContractError) as error:
         raise ConfigurationError(
             f"profile {profile.name} and the bundle cannot be joined: {error}",
-            "a profile without a model needs a driver that takes arm_command: run arm_commander without a profile",
+            "use a bundle whose actions move the end effector" if profile.model else GIVE_A_MODEL,
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from world2act.asked_holds import AskedHolds
 from world2act.health import FAULT
 from world2act.peer_watch import PeerWatch
 from world2act_interfaces.msg import NodeHealth
@@ -30,20 +31,16 @@ class Holds:
 
     def __init__(self, peers: PeerWatch) -> None:
         self._peers = peers
-        self._asked = ""
+        self.asked = AskedHolds()
         self._faults: dict[str, str] = {}
         self._latched: dict[str, Hold] = {}
 
     def start(self) -> None:
         """Forget everything; every peer counts as seen now."""
-        self._asked = ""
+        self.asked = AskedHolds()
         self._faults.clear()
         self._latched.clear()
         self._peers.restart()
-
-    def ask(self, reason: str) -> None:
-        """An operator (or the supervisor) wants the arm to hold; empty: no more."""
-        self._asked = reason
 
     def heard(self, name: str) -> None:
         """A sign of life of node `name`."""
@@ -65,13 +62,16 @@ class Holds:
 
     def look(self, at_work: bool) -> Hold | None:
         """The reason to hold in this period; call it every period. at_work: a skill is being executed."""
-        now = self._present()
         if at_work:
-            for hold in now:
+            for hold in self._present():
                 self._latched.setdefault(hold.name, hold)
-        if self._asked:
-            return Hold("", self._asked, False)
-        return next(iter([*self._latched.values(), *now]), None)
+        return next(iter(self.all()), None)
+
+    def all(self) -> list[Hold]:
+        """Every reason there is now: what was asked for, what is latched, what is there only as long as it lasts."""
+        asked = [Hold("", reason, False) for reason in self.asked.reasons]
+        passing = [hold for hold in self._present() if hold.name not in self._latched]
+        return [*asked, *self._latched.values(), *passing]
 
     @property
     def latched(self) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from world2act.driver.emergency_stop import EmergencyStop
 from world2act.driver.joint_states import JointStateListener
 from world2act_core.safety.types import Situation
 
+CLOCK_STEP_NS = NANOSECONDS
+"""An observation that is older than the newest by more than this comes from a clock that was set back, and counts."""
 # CDR: four bytes of encapsulation, then the header's stamp, which is the first field of an Observation.
 _LITTLE, _BIG = struct.Struct("<4xiI"), struct.Struct(">4xiI")
 
@@ -49,14 +51,19 @@ class Inputs:
         """Whether a chunk should be there: one was, or none has come for `patience_s`."""
         return self._has_chunk or time.monotonic() - self._waiting_since_s > patience_s
 
+    def observed(self, stamp_ns: int) -> None:
+        """An observation came with this stamp; one that is only late changes nothing."""
+        if not 0 <= self.observation_ns - stamp_ns < CLOCK_STEP_NS:
+            self.observation_ns = stamp_ns
+
     def observation_age_s(self, now_ns: int) -> float:
         """Age of the newest observation; inf before the first."""
         return ns_to_seconds(now_ns - self.observation_ns) if self.observation_ns else math.inf
 
-    def situation(self, now_ns: int, hold_reason: str) -> Situation:
-        """For the safety filter."""
+    def situation(self, now_ns: int, hold_reason: str, since_last_s: float = 0.0) -> Situation:
+        """For the safety filter. since_last_s: how long ago the last period began."""
         reading = self.joints.newest
         age_s = ns_to_seconds(now_ns - reading.stamp_ns) if reading is not None else math.inf
         position = None if reading is None else reading.position
-        pressed = self.e_stop.pressed(time.monotonic())
-        return Situation(ns_to_seconds(now_ns), position, age_s, pressed, hold_reason)
+        e_stop = self.e_stop.reason(time.monotonic())
+        return Situation(ns_to_seconds(now_ns), position, age_s, bool(e_stop), hold_reason, e_stop, since_last_s)

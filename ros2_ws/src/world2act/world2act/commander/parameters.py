@@ -5,7 +5,12 @@ from __future__ import annotations
 from world2act.parameters import Parameter
 
 JOINT_COMMANDER = (
-    Parameter("robot", "sim_panda", "Robot profile: a name (`world2act doctor` lists them) or the path of a YAML file"),
+    Parameter(
+        "robot",
+        "sim_panda",
+        "Robot profile: a name (robots/*.yaml) or the path of a YAML file. A threshold below that the node is not "
+        "given is the one under the profile's `safety`, if it is there",
+    ),
     Parameter("speed", 1.0, "Share of the arm's speed that is allowed", "", 0.01, 1.0),
     Parameter(
         "reduced",

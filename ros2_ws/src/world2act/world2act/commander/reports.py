@@ -56,17 +56,15 @@ def condition(flags: tuple[safety.FlagReport, ...]) -> Condition:
     return Condition(FAULT, worst.name, text)
 
 
-def hold_flags(holds: Holds, at_work: bool) -> tuple[safety.FlagReport, ...]:
-    """What makes the arm hold beside the filter, as flags like the filter's."""
-    hold = holds.look(at_work)
-    if hold is None or not hold.name:
-        return ()
-    latched = hold.name in holds.latched
-    return (
+def hold_flags(holds: Holds) -> tuple[safety.FlagReport, ...]:
+    """What makes the arm hold beside the filter, as flags like the filter's; a wish to hold is none."""
+    return tuple(
         safety.FlagReport(
-            hold.name, safety.Level.ERROR, safety.Reaction.HOLD, True, latched, 1, time.time(), hold.message
-        ),
-    )
+            hold.name, safety.Level.ERROR, safety.Reaction.HOLD, True, hold.name in holds.latched, 1, time.time(),
+            hold.message,
+        )
+        for hold in holds.all() if hold.name
+    )  # fmt: skip
 
 
 def arm_command(step: Step, pose: EefPose, stamp_ns: int) -> ArmCommand:
@@ -78,6 +76,6 @@ def arm_command(step: Step, pose: EefPose, stamp_ns: int) -> ArmCommand:
     message.chunk_sequence = point.reference.chunk_sequence if point is not None and follows else -1
     message.chunk_index = point.reference.index if point is not None and follows else -1
     if point is not None and follows:
-        message.observation_stamp = ns_to_stamp(seconds_to_ns(point.observation_s))
+        message.observation_stamp = ns_to_stamp(point.observation_ns)
     message.limit_events = [event.name for event in decision.events]
     return message

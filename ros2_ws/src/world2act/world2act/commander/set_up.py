@@ -10,6 +10,8 @@ from world2act.commander.assemble import assemble_arm
 from world2act.commander.holds import Holds
 from world2act.commander.inputs import Inputs
 from world2act.commander.known_bundles import KnownBundles
+from world2act.commander.run_record import RunRecord
+from world2act.commander.thresholds import node_numbers
 from world2act.driver.eef_pose import EefPoseSource
 from world2act.driver.emergency_stop import EmergencyStop
 from world2act.driver.joint_states import JointStateListener
@@ -23,7 +25,6 @@ from world2act_core.manifest import MANIFEST_NAME, BundleError, read_manifest
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.joint_reading import JointReader
 from world2act_core.robot.profile import ProfileError, RobotProfile
-from world2act_core.safety.types import SafetyReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +51,9 @@ class ArmSetUp:
         """Reasons to hold, none yet."""
         return Holds(PeerWatch(sorted(self.peers), self.peer_timeout_s))
 
-    def remember_bundle(self, report: SafetyReport) -> None:
-        """The run is over: unless something had to stop the arm, the next one need not be slow."""
-        if self.bundle_hash and not any(flag.latched for flag in report.flags):
+    def remember_bundle(self, run: RunRecord) -> None:
+        """The run is over: if it speaks for the bundle, the next one need not be slow."""
+        if self.bundle_hash and run.speaks_for_the_bundle:
             self.known.remember(self.profile.name, self.bundle_hash)
 
 
@@ -68,16 +69,17 @@ def set_up(values: ParameterValues, lockstep: bool) -> ArmSetUp:
     bundle_hash = _bundle_hash(values.text("bundle"))
     known = KnownBundles()
     first = values.text("reduced") == "first" and not known.knows(profile.name, bundle_hash)
-    arm = assemble_arm(profile, contract, values.number, reduced=first or values.text("reduced") == "always")
+    number = node_numbers(profile, values)
+    arm = assemble_arm(profile, contract, number, reduced=first or values.text("reduced") == "always")
     return ArmSetUp(
         profile=profile,
         contract=contract,
         arm=arm,
         eef_pose=EefPoseSource(arm.path.model, profile.frames.base),
         peers=frozenset(values.texts("peers")),
-        peer_timeout_s=values.number("peer_timeout"),
-        first_chunk_s=values.number("first_chunk"),
-        e_stop_heartbeat_s=values.number("e_stop_heartbeat"),
+        peer_timeout_s=number("peer_timeout"),
+        first_chunk_s=number("first_chunk"),
+        e_stop_heartbeat_s=number("e_stop_heartbeat"),
         bundle_hash=bundle_hash,
         known=known,
     )

@@ -38,18 +38,21 @@ class ArmDriver:
         self._last_gripper = -1.0
         self._resting_message_sent = False
 
-    def send(self, motion: JointMotion, gripper: float, measured: Vector | None, stamp_ns: int) -> None:
+    def send(self, motion: JointMotion, gripper: float | None, measured: Vector | None, stamp_ns: int) -> None:
         """The command of this period.
 
-        motion: position, velocity, acceleration [N], for instance a `SafetyDecision`; gripper: [-1, 1], +1 closes;
-        measured: joint positions [N], None when they are not known; stamp_ns: now, wall clock.
+        motion: position, velocity, acceleration [N], for instance a `SafetyDecision`; gripper: [-1, 1], +1 closes, None
+        as long as nobody has said: a gripper with an interface of its own is then left alone; measured: joint positions
+        [N], None when they are not known or must not correct anything; stamp_ns: now, wall clock.
         """
-        self._last, self._last_gripper = motion, gripper
-        if self._gripper is not None:
-            self._gripper.send(gripper, time.monotonic())
+        self._last = motion
+        if gripper is not None:
+            self._last_gripper = gripper
+            if self._gripper is not None:
+                self._gripper.send(gripper, time.monotonic())
         resting = is_at_rest(motion)
         if not (resting and self._silent_at_rest and self._resting_message_sent):
-            self._publisher.publish(self.adapter.message(motion, gripper, measured, stamp_ns))
+            self._publisher.publish(self.adapter.message(motion, self._last_gripper, measured, stamp_ns))
         self._resting_message_sent = resting
 
     def stop(self, stamp_ns: int) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -18,6 +19,8 @@ from world2act.client import GraphClient
 from world2act.conversions import stamp_to_ns
 from world2act.errors import GraphError
 from world2act.faults.language_model import LanguageModel
+from world2act.faults.recordings import Finished, episodes, finished_recordings
+from world2act.faults.referee_tally import Judged, RefereeTally
 from world2act.supervision.back_off import RestartLimits
 from world2act.supervision.graph_watch import GraphWatch
 from world2act.supervision.supervisor import Supervisor
@@ -26,6 +29,8 @@ from world2act_interfaces.msg import ActionChunk, NodeHealth, SafetyStatus
 
 INSTRUCTION = "put the red cube in the bin"
 HANG_S = 3.0
+FRESH_S = 5.0
+"""So long the referee's next report, the end of an old condition or a finished episode is waited for."""
 
 
 class Bench:
@@ -40,7 +45,10 @@ class Bench:
         self._seed = seed
         node = self.session.node
         self.status: SafetyStatus | None = None
-        self.referee: dict[str, Any] = {}
+        self.tally = RefereeTally()
+        self.recordings = Path(str(supervisor.graph.node("recorder").parameters["folder"]))
+        self.conditions: dict[str, str] = {}
+        """Who reports on /diagnostics -> the name of what is wrong there now, "" for nothing."""
         self.names: dict[str, float] = {}
         """Name of a fault that was said -> when it was said first [s, wall clock]."""
         self.held_s: float | None = None
@@ -48,7 +56,7 @@ class Bench:
         self.scratch: dict[str, Any] = {}
         """What a fault has to remember until it is undone."""
         node.create_subscription(SafetyStatus, topics.SAFETY_STATUS, self._on_status, topics.reliable(50))
-        node.create_subscription(String, topics.COMMAND_REFEREE, self._on_referee, topics.reliable(1))
+        node.create_subscription(String, topics.COMMAND_REFEREE, self._on_referee, topics.reliable())
         node.create_subscription(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable(50))
         node.create_subscription(DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, topics.reliable(50))
         node.create_subscription(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, topics.reliable())
@@ -68,7 +76,7 @@ class Bench:
                 self.names.setdefault(flag.name, stamp_s)
 
     def _on_referee(self, message: String) -> None:
-        self.referee = json.loads(message.data)
+        self.tally.see(json.loads(message.data))
 
     def _on_health(self, message: NodeHealth) -> None:
         if message.fault:
@@ -77,6 +85,7 @@ class Bench:
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             name = status.message.split(":")[0]
+            self.conditions[status.name] = name if name.isupper() else ""
             if name.isupper():
                 self.names.setdefault(name, time.time())
 
@@ -104,21 +113,56 @@ class Bench:
         return self.status is not None and self.status.mode < SafetyStatus.HOLDING
 
     @property
-    def violations(self) -> int:
-        """Commands outside the limits that the arm has been sent since the last reset."""
-        return int(self.referee.get("commands", {}).get("violation_count", 0))
+    def present(self) -> set[str]:
+        """Names of what is said to be wrong now."""
+        flags = self.status.flags if self.status is not None else ()
+        raised = {flag.name for flag in flags if flag.level == flag.ERROR and (flag.active or flag.latched)}
+        return raised | {name for name in self.conditions.values() if name}
+
+    @property
+    def injected_s(self) -> float:
+        """When the simulated arm began to do what was injected last [s, wall clock]; 0: nothing was."""
+        return float(self.tally.newest.get("injected_s", 0.0))
 
     @property
     def last_commanded_motion_s(self) -> float | None:
         """When a command last asked for motion [s, wall clock]."""
-        value = self.referee.get("commands", {}).get("last_motion_s")
+        value = self.tally.newest.get("commands", {}).get("last_motion_s")
         return None if value is None else float(value)
 
     @property
     def last_motion_s(self) -> float | None:
         """When the arm itself last moved, as measured [s, wall clock]."""
-        value = self.referee.get("arm", {}).get("last_motion_s")
+        value = self.tally.newest.get("arm", {}).get("last_motion_s")
         return None if value is None else float(value)
+
+    def judged(self) -> Judged:
+        """What the referee has judged since this was asked last, until now.
+
+        Raises GraphError when it says nothing: then nobody knows.
+        """
+        now_s = time.time()
+        if not self.until(lambda: self.tally.stamp_s > now_s, FRESH_S):
+            age = f"for {now_s - self.tally.stamp_s:.1f} s" if self.tally.stamp_s else "at all"
+            raise GraphError(f"the arm's referee has not reported {age}: what was commanded since then is not judged")
+        return self.tally.take()
+
+    def finished(self) -> tuple[Finished, ...]:
+        """The finished recordings, at least one episode among them. Raises GraphError when there is none."""
+        if not episodes(self.recordings):
+            self.move()  # the next instruction ends the episode before
+        if not self.until(lambda: episodes(self.recordings) > 0, FRESH_S):
+            raise GraphError(f"no episode is finished in {self.recordings}: is the recorder at work? See its log")
+        return finished_recordings(self.recordings)
+
+    def require_unsaid(self, reasons: tuple[str, ...]) -> None:
+        """Wait until nothing is said that begins like one of `reasons`. Raises GraphError when something still is."""
+
+        def said() -> list[str]:
+            return sorted(name for name in self.present if name.startswith(reasons))
+
+        if reasons and not self.until(lambda: not said(), FRESH_S):
+            raise GraphError(f"{', '.join(said())} is said already, so it would not tell anything about this fault")
 
     def move(self, attempts: int = 4) -> None:
         """Clear what is latched, begin a new episode, and give the instruction until the arm moves.

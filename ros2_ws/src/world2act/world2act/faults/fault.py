@@ -41,8 +41,10 @@ class Result:
     """What became of it. hold_ms: from the loss to the first command that brings the arm to rest; None: it never held.
 
     0 for arm_commander itself: it sends no more, and the last trajectory that it sent ends at rest. rest_ms: from the
-    loss to the last motion of the arm that was measured. reason: what was said, empty when nothing was. problem: why it
-    did not survive, empty when it did.
+    loss to the last motion of the arm that was measured. reason: what was said, empty when nothing was. commands: that
+    the arm was sent from the end of the row before to the end of this one, each of them judged; violations: of limits
+    among them. recordings: finished ones that were there before the fault and had to be readable after it. problem: why
+    it did not survive, empty when it did.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Result:
     hold_ms: float | None
     rest_ms: float | None
     reason: str
+    commands: int
     violations: int
+    recordings: int
     recovery_s: float
     problem: str

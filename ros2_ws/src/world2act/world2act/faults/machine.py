@@ -65,12 +65,13 @@ def damage_engine(bench: Bench) -> None:
 
 def repair_engine(bench: Bench) -> None:
     """Wait until the file is back."""
-    bench.scratch.pop("repair").join()
+    if "repair" in bench.scratch:
+        bench.scratch.pop("repair").join()
 
 
 def fill_disk(bench: Bench) -> None:
     """Everything that is left of the recorder's small disk is used up."""
-    folder = Path(str(bench.supervisor.graph.node("recorder").parameters["folder"]))
+    folder = bench.recordings
     room = os.statvfs(folder)
     if room.f_blocks * room.f_frsize > LARGEST_DISK:
         raise GraphError(
@@ -89,4 +90,5 @@ def fill_disk(bench: Bench) -> None:
 
 def empty_disk(bench: Bench) -> None:
     """Free it again."""
-    bench.scratch.pop("filler").unlink()
+    if "filler" in bench.scratch:
+        bench.scratch.pop("filler").unlink()

@@ -10,6 +10,7 @@ from world2act.faults import chunks, machine
 from world2act.faults.bench import Bench
 from world2act.faults.fault import E_STOP_MS, Fault
 from world2act.faults.language_model import Manner
+from world2act.supervision.graph_watch import NOT_NEEDED_HANG_S
 
 MOVERS = ("sim_arm", "camera_ingest", "vla_policy", "arm_commander", "skill_planner")
 """The nodes without which nothing moves; sim_arm stands for the arm's driver."""
@@ -88,7 +89,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault("chunk out of order", "a chunk from before the newest one", chunks.out_of_order, limit_ms=math.inf),
     *(_killed(node) for node in MOVERS),
     *(_stopped(node) for node in MOVERS),
-    Fault("kill recorder", "kill -9 of the recorder", _signal("recorder", signal.SIGKILL), limit_ms=math.inf),
+    Fault("kill recorder", "kill -9 of the recorder", _signal("recorder", signal.SIGKILL),
+          reasons=("RECORDER_LOST",), limit_ms=math.inf),
+    Fault("stop recorder", "SIGSTOP of the recorder, until it is found to hang", _signal("recorder", signal.SIGSTOP),
+          _signal("recorder", signal.SIGCONT), ("RECORDER_LOST",), math.inf, waits_s=NOT_NEEDED_HANG_S + 2.0),
     Fault("disk full", "the recorder's disk has no space left", machine.fill_disk, machine.empty_disk,
           ("DISK_FULL",), math.inf, waits_s=4.0),
     Fault("engine truncated", "the engine's file is cut in half and the policy dies", machine.damage_engine,

@@ -12,6 +12,7 @@ from world2act.faults.matrix import FAULTS
 from world2act_core.files import atomic_write_text
 
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+_SUMS = ("commands", "violations", "recordings")
 _WHAT = {fault.name: fault.what for fault in FAULTS}
 
 
@@ -24,7 +25,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         survived = "yes" if row["survived"] else f"**no**: {row['problem']}"
         lines.append(f"| {what} | {survived} | {_hold(row)} | {said} |")
     survivors = sum(bool(row["survived"]) for row in rows)
-    return "\n".join([*lines, "", f"{survivors} of {len(rows)} survived."])
+    commands, violations, recordings = (sum(row[key] for row in rows) for key in _SUMS)
+    last = (
+        f"{survivors} of {len(rows)} survived. Of {commands} commands {violations or 'none'} left the limits. "
+        f"{recordings} times a finished recording was there before a fault and had to be readable after it."
+    )
+    return "\n".join([*lines, "", last])
 
 
 def _hold(row: dict[str, Any]) -> str:

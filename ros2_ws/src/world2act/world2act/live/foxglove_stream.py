@@ -18,24 +18,24 @@ from world2act.live import foxglove_messages as convert
 from world2act.live.watcher import GraphWatcher
 from world2act.supervision.session import Session
 from world2act_core.types import EefPose
-from world2act_interfaces.msg import ActionChunk, ArmCommand
+from world2act_interfaces.msg import ActionChunk, ArmCommand, Observation
 
 EEF_FRAME, TARGET_FRAME = "end_effector", "target"
 STATUS_S = 0.5
 """Time between two snapshots on /status."""
-CAMERA_SEARCH_S = 2.0
-"""Time between two looks for cameras that have appeared."""
-IMAGE_TYPE = "sensor_msgs/msg/Image"
 LOG_LEVELS = {"OK": fox.LogLevel.Info, "DEGRADED": fox.LogLevel.Warning, "FAULT": fox.LogLevel.Error}
 
 
 class FoxgloveStream:
     """Subscribes to a graph and logs into a Foxglove context; call `tick` for as long as the stream is wanted.
 
-    Without anybody who watches a channel, its messages are not converted.
+    Pictures are those of the observations: as the policy sees them, by the contract's names, whatever each camera is.
+    joint_states: topic of the arm's. Pictures that nobody watches are not converted.
     """
 
-    def __init__(self, session: Session, domain: int, context: foxglove.Context) -> None:
+    def __init__(
+        self, session: Session, domain: int, context: foxglove.Context, joint_states: str = topics.JOINT_STATES
+    ) -> None:
         self._session = session
         self._context = context
         self._watcher = GraphWatcher(session, domain)
@@ -48,45 +48,39 @@ class FoxgloveStream:
         self._cameras: dict[str, channels.RawImageChannel] = {}
         self._eef: EefPose | None = None
         self._told: dict[str, str] = {}
-        self._status_s = self._search_s = -1e9
-        self._subscribe()
+        self._status_s = -1e9
+        self._subscribe(joint_states)
 
-    def _subscribe(self) -> None:
+    def _subscribe(self, joint_states: str) -> None:
         node, newest = self._session.node, topics.newest(False)
         node.create_subscription(PoseStamped, topics.EEF_POSE, self._on_pose, newest)
-        node.create_subscription(JointState, topics.JOINT_STATES, self._on_joints, newest)
+        node.create_subscription(JointState, joint_states, self._on_joints, newest)
+        node.create_subscription(Observation, topics.OBSERVATION, self._on_observation, newest)
         node.create_subscription(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, newest)
         node.create_subscription(ArmCommand, topics.ARM_COMMAND, self._on_command, newest)
 
     @property
     def cameras(self) -> tuple[str, ...]:
-        """The cameras that have been found."""
+        """The cameras that have been seen, by the contract's names."""
         return tuple(self._cameras)
 
     def tick(self, seconds: float = 0.05) -> None:
-        """Handle what comes in, waiting up to `seconds` for it; now and then send the snapshot and look for cameras."""
+        """Handle what comes in, waiting up to `seconds` for it; now and then send the snapshot."""
         self._session.spin(seconds)
         now_s = time.monotonic()
-        if now_s - self._search_s > CAMERA_SEARCH_S:
-            self._search_s = now_s
-            self._find_cameras()
         if now_s - self._status_s > STATUS_S:
             self._status_s = now_s
             self._send_status()
 
-    def _find_cameras(self) -> None:
-        head, tail = topics.image_topic("|").split("|")
-        for topic, types in self._session.node.get_topic_names_and_types():
-            name = topic.lstrip("/").removeprefix(head).removesuffix(tail)
-            known = name in self._cameras or topic.lstrip("/") != topics.image_topic(name)
-            if IMAGE_TYPE in types and not known:
+    def _on_observation(self, message: Observation) -> None:
+        for name, image in zip(message.camera_names, message.images):
+            if name not in self._cameras:
                 self._cameras[name] = channels.RawImageChannel(f"/camera/{name}", context=self._context)
-                take = partial(self._on_image, name)
-                self._session.node.create_subscription(Image, topics.image_topic(name), take, topics.newest(False))
+            self._send_picture(name, image)
 
-    def _on_image(self, camera: str, message: Image) -> None:
+    def _send_picture(self, camera: str, image: Image) -> None:
         if self._cameras[camera].has_sinks():
-            self._try(f"camera {camera}", lambda: self._cameras[camera].log(convert.picture(message)))
+            self._try(f"camera {camera}", lambda: self._cameras[camera].log(convert.picture(image)))
 
     def _on_pose(self, message: PoseStamped) -> None:
         def send() -> None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from geometry_msgs.msg import PoseStamped
 
 from world2act import topics
+from world2act.asked_holds import AskedHolds
 from world2act.base_node import ManagedNode
 from world2act.bundle_access import BUNDLE_PARAMETER, read_contract
 from world2act.conversions import (
@@ -92,7 +93,7 @@ class ArmCommander(ManagedNode):
         self._pose: tuple[int, EefPose, float] | None = None
         self._waiting_since_s = time.monotonic()
         self._skill_active = False
-        self._hold_reason = ""
+        self._asked = AskedHolds()
         self._first_of = -1
 
     def safe_command(self) -> None:
@@ -110,7 +111,7 @@ class ArmCommander(ManagedNode):
         if not self.active:
             response.message = "arm_commander is not active: nothing moves; bring the graph up first"
             return response
-        self._hold_reason = (request.reason or "hold was asked for") if request.hold else ""
+        self._asked.set(request.hold, request.reason)
         return response
 
     def _on_skill(self, message: Skill) -> None:
@@ -219,8 +220,8 @@ class ArmCommander(ManagedNode):
         self._send(self._hold_or_move(pose, sample), now_ns)
 
     def _hold_or_move(self, pose: EefPose, sample: Sample) -> ArmCommand:
-        if self._hold_reason:
-            return self._holding(self._hold_reason)
+        if self._asked.reasons:
+            return self._holding(self._asked.reasons[0])
         action, events = self._limits.apply(pose, sample.action)
         for event in events:
             self.meters.count(f"limit {event.name}")

@@ -13,7 +13,7 @@ from sensor_msgs.msg import Image, JointState
 
 from world2act import topics
 from world2act.base_node import ManagedNode
-from world2act.bundle_access import BUNDLE_PARAMETER, read_contract
+from world2act.bundle_access import BUNDLE_PARAMETER, read_contract, require_supported_state
 from world2act.cameras.camera_set import PARAMETERS as CAMERA_PARAMETERS
 from world2act.cameras.camera_set import CameraSet
 from world2act.cameras.feed import Picture
@@ -21,7 +21,6 @@ from world2act.cameras.noted_meters import NotedMeters
 from world2act.cameras.settings import camera_settings
 from world2act.conversions import (
     ConversionError,
-    gripper_width,
     image_from_message,
     ns_to_seconds,
     observation_to_message,
@@ -33,6 +32,7 @@ from world2act.conversions import (
 from world2act.errors import ConfigurationError
 from world2act.health import DEGRADED, FAULT, Condition
 from world2act.parameters import Parameter
+from world2act.robot_state import GRIPPER_PARAMETERS, JOINT_STATES_PARAMETER, GripperReader
 from world2act.runner import run_node
 from world2act.synchronizer import Match, StampSynchronizer
 from world2act_core.cameras.faults import FAULTS
@@ -40,7 +40,6 @@ from world2act_core.contract import Contract
 from world2act_core.pose import state_vector
 from world2act_interfaces.msg import Observation
 
-SUPPORTED_STATE = ("eef_position", "eef_rotation", "gripper_width")
 SILENT = "INPUT_SILENT"
 SKEWED = "INPUTS_SKEWED"
 STATE_HISTORY = 512
@@ -65,11 +64,8 @@ class CameraIngest(ManagedNode):
         Parameter("max_skew", 0.05, "Largest difference between stamps put together (real time)", "s", 0.0, 1.0),
         Parameter("input_timeout", 1.0, "An input this long without a message is silent (real time)", "s", 0.1, 60.0),
         Parameter("lockstep_timeout", 5.0, "The same as input_timeout, in lockstep", "s", 0.1, 600.0),
-        Parameter(
-            "finger_joints",
-            ("finger_joint1", "finger_joint2"),
-            "Joints whose travel adds up to the gripper's width [m]",
-        ),
+        JOINT_STATES_PARAMETER,
+        *GRIPPER_PARAMETERS,
         Parameter(
             "picture_window", 0.3, "How long a picture waits for another camera's of its instant (real time)",
             "s", 0.0, 2.0,
@@ -85,21 +81,18 @@ class CameraIngest(ManagedNode):
         """Read the contract and subscribe to its cameras and to the robot's state."""
         contract = read_contract(self.values.text("bundle"))
         self.cameras = tuple(camera.name for camera in contract.cameras)
-        names = tuple(dimension.name for dimension in contract.state)
-        if names != SUPPORTED_STATE:
-            raise ConfigurationError(
-                f"the bundle's contract wants the state {names}, this node can build {SUPPORTED_STATE}",
-                "use a bundle made for an arm with these states",
-            )
+        require_supported_state(contract)
         self.state_names = value_names(contract.state)
-        self.inputs = (*self.cameras, topics.JOINT_STATES, topics.EEF_POSE)
+        self._gripper = GripperReader.of_parameters(self.values)
+        self._joint_states = self.values.text("joint_states")
+        self.inputs = (*self.cameras, self._joint_states, topics.EEF_POSE)
         self._timeout_s = self.values.number("lockstep_timeout" if self.lockstep else "input_timeout")
         self._skewed_after_s = max(self._timeout_s, SKEWED_PERIODS / contract.observation_hz)
         self._min_interval_ns = 0 if self.lockstep else seconds_to_ns(0.75 / contract.observation_hz)
         self._observations = self.publisher(Observation, topics.OBSERVATION, topics.reliable())
         self._connect_cameras(contract)
         qos = topics.newest(self.lockstep)
-        self.listen(JointState, topics.JOINT_STATES, partial(self._take, topics.JOINT_STATES), qos)
+        self.listen(JointState, self._joint_states, partial(self._take, self._joint_states), qos)
         self.listen(PoseStamped, topics.EEF_POSE, partial(self._take, topics.EEF_POSE), qos)
         self.every(min(0.25, LOOK_AFTER * self._timeout_s), self.refresh_condition)
 
@@ -120,7 +113,7 @@ class CameraIngest(ManagedNode):
 
     def start(self) -> None:
         """Forget what came before."""
-        states = (topics.JOINT_STATES, topics.EEF_POSE)
+        states = (self._joint_states, topics.EEF_POSE)
         if self._camera_set is None:
             self._synchronizer = StampSynchronizer(self.cameras, states)
         else:
@@ -154,7 +147,7 @@ class CameraIngest(ManagedNode):
         try:
             images = {camera: self._image(camera, match.values[camera]) for camera in self.cameras}
             pose = pose_from_message(match.values[topics.EEF_POSE].pose)
-            width = gripper_width(match.values[topics.JOINT_STATES], self.values.texts("finger_joints"))
+            width = self._gripper.width(match.values[self._joint_states])
         except ConversionError as error:
             self.set_condition(Condition(FAULT, "INPUT_INVALID", str(error)))
             return

@@ -18,6 +18,8 @@ from world2act.bundle_access import BUNDLE_PARAMETER
 from world2act.commander import parameters, reports
 from world2act.commander.holds import Holds
 from world2act.commander.inputs import Inputs, stamp_of_serialized
+from world2act.commander.reach import Reach
+from world2act.commander.run_record import RunRecord
 from world2act.commander.set_up import ArmSetUp, set_up
 from world2act.conversions import ConversionError, chunk_from_message, ns_to_seconds, stamp_to_ns
 from world2act.driver.emergency_stop import listen_to_emergency_stop
@@ -123,6 +125,7 @@ class JointCommander(ManagedNode):
         self._last_s = time.monotonic()
         self._shown: tuple[SafetyMode, tuple[str, ...]] = (SafetyMode.HOLDING, ())
         self._bad_start = ""
+        self._run, self._reach = RunRecord(), Reach()
 
     def safe_command(self) -> None:
         """Come to rest inside the limits, then tell the arm to stay there."""
@@ -134,7 +137,7 @@ class JointCommander(ManagedNode):
             time.sleep(self._set_up.profile.period_s)
             step = self._step("arm_commander is stopping")
         self._driver.stop(time.time_ns())
-        self._set_up.remember_bundle(self._arm.safety.status())
+        self._set_up.remember_bundle(self._run)
 
     def release(self) -> None:
         """Let the collector see everything again: the middleware's memory goes with the last of its objects."""
@@ -145,7 +148,7 @@ class JointCommander(ManagedNode):
         if not self.active:
             response.message = "arm_commander is not active: nothing moves; bring the graph up first"
             return response
-        self._holds.ask((request.reason or "hold was asked for") if request.hold else "")
+        self._holds.asked.set(request.hold, request.reason)
         return response
 
     def _on_clear(self, _: ClearFault.Request, response: ClearFault.Response) -> ClearFault.Response:
@@ -162,12 +165,13 @@ class JointCommander(ManagedNode):
         return response
 
     def _on_e_stop(self, message: Bool) -> None:
+        # Acted on at the next beat. A command in between would be a second one for the same stretch of time, and an arm
+        # that is braking would be told to hurry; a button that repeats itself would say so again and again.
         self._inputs.e_stop.take(message, time.monotonic())
-        if self.active and message.data:
-            self._period()  # at once, not at the next beat of the timer
 
     def _on_episode(self, message: EpisodeStatus) -> None:
         """A simulator put the arm somewhere else; a real arm never does, and nobody says so there."""
+        self._run.simulated = True
         if message.step_count < self._episode_step:
             self._begun = False
             self._episode_ns = stamp_to_ns(message.header.stamp)
@@ -180,7 +184,7 @@ class JointCommander(ManagedNode):
         self._holds.health(message, self._set_up.peers)
 
     def _on_observation(self, data: bytes) -> None:
-        self._inputs.observation_ns = max(stamp_of_serialized(data), self._inputs.observation_ns)
+        self._inputs.observed(stamp_of_serialized(data))
 
     def _on_skill(self, message: Skill) -> None:
         self._inputs.skill_active = bool(message.active)
@@ -245,11 +249,13 @@ class JointCommander(ManagedNode):
         # Commands are a period apart whenever they are sent: a driver that is told late must not be told to hurry.
         period_s = self._set_up.profile.period_s
         now_ns = time.time_ns()
-        situation = self._inputs.situation(now_ns, hold_reason)
+        situation = self._inputs.situation(now_ns, hold_reason, passed_s)
         expects_chunk = self._inputs.expects_chunk(self._set_up.first_chunk_s)
         step = self._arm.step(situation, period_s, self._inputs.observation_age_s(now_ns), expects_chunk)
         decision = step.decision
-        self._driver.send(decision, decision.gripper, situation.position, now_ns)
+        self._reach.saw(step.point if decision.mode < SafetyMode.HOLDING else None, situation.now_s)
+        measured = situation.position if self._arm.safety.trusts_pose else None
+        self._driver.send(decision, step.gripper, measured, now_ns)
         if self._commands is not None:
             self._commands.publish(reports.arm_command(step, self._arm.path.commanded_pose, now_ns))
         self.meters.tick("command")
@@ -261,6 +267,8 @@ class JointCommander(ManagedNode):
             self.meters.count(f"limit {event.name}")
         if decision.mode >= SafetyMode.HOLDING:
             self.meters.count("holds")
+        else:
+            self._run.moved(period_s)
         shown = (decision.mode, tuple(event.name for event in decision.events))
         if shown != self._shown and (shown[1] or shown[0] != self._shown[0]):
             self._report_safety()
@@ -271,9 +279,11 @@ class JointCommander(ManagedNode):
         if not self._begun:
             return
         report = self._arm.safety.status()
-        others = reports.hold_flags(self._holds, self._inputs.skill_active)
+        others = reports.hold_flags(self._holds)
+        self._run.latched(any(flag.latched for flag in (*report.flags, *others)))
         now_ns = time.time_ns()
-        self._status.publish(reports.safety_status(report, now_ns, self._set_up.profile.frames.base, others))
+        said = (*others, *self._reach.flags)
+        self._status.publish(reports.safety_status(report, now_ns, self._set_up.profile.frames.base, said))
         self.set_condition(reports.condition((*report.flags, *others)))
 
     def refresh_condition(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from action_msgs.msg import GoalStatusArray
+from rcl_interfaces.msg import ParameterEvent
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.serialization import deserialize_message
 
@@ -22,19 +23,20 @@ from world2act.health import OK
 from world2act.parameters import Parameter
 from world2act.recording.definitions import full_definition, type_name_of
 from world2act.recording.events import EpisodeLog, FaultWatch, GoalWatch
+from world2act.recording.fact_history import Facts
 from world2act.recording.headers import HeaderMaker
 from world2act.recording.last_minute import LastMinute
+from world2act.recording.node_facts import SUBJECTS, NodeFacts
 from world2act.recording.parameters import MIB, RECORDER_PARAMETERS, limits_of
-from world2act.recording.policy_facts import PolicyFacts
 from world2act.recording.prepare import make_folder, recover_all
 from world2act.recording.report import condition_of, state_of, status_message
 from world2act.recording.ring import LastWords
-from world2act.recording.sources import GOAL_STATUS, Source, graph_sources, qos_text
+from world2act.recording.sources import GOAL_STATUS, PARAMETER_EVENTS, Source, graph_sources, qos_text
 from world2act.recording.thread import RecordingThread
 from world2act.recording.tracker import RECORDER_STOPPED, Begin, End, EpisodeTracker, RefusedError
 from world2act.runner import run_node
 from world2act_core.files import StorageError
-from world2act_core.recording.layout import POLICY, Header
+from world2act_core.recording.layout import Header
 from world2act_core.recording.writer import Channel, Record
 from world2act_interfaces.msg import NodeHealth, RecorderStatus, SafetyStatus, Skill, SkillPlan
 from world2act_interfaces.srv import Record as RecordService
@@ -68,18 +70,22 @@ class Recorder(ManagedNode):
             GOAL_STATUS: (GoalStatusArray, self._on_goals),
             topics.NODE_HEALTH: (NodeHealth, self._on_health),
             topics.SAFETY_STATUS: (SafetyStatus, self._on_safety),
+            PARAMETER_EVENTS: (ParameterEvent, self._on_parameters),
         }
         self._words, self._faults, self._goals = LastWords(), FaultWatch(), GoalWatch()
         self._tracker = EpisodeTracker(
             self.values.text("episodes") == "automatic", self.values.number("postroll"),
             self.values.number("planner_timeout"), self.values.number("max_episode"),
         )  # fmt: skip
+        keep_s = self.values.number("buffer_seconds")
+        self._facts = [NodeFacts(self, subject, keep_s, self._note_facts) for subject in SUBJECTS]
+        for facts in self._facts:
+            self.own(facts.destroy)
         self._status = self.publisher(RecorderStatus, topics.RECORDER_STATUS, topics.reliable())
         cameras = [camera.name for camera in read_contract(bundle).cameras] if self.values.flag("pictures") else []
-        for source in graph_sources(cameras, self.lockstep, self.values.texts("extra_topics")):
+        extra, joint_states = self.values.texts("extra_topics"), self.values.text("joint_states")
+        for source in graph_sources(cameras, self.lockstep, extra, joint_states):
             self._subscribe(source)
-        self._policy = PolicyFacts(self)
-        self.own(self._policy.destroy)
         service = self.create_service(RecordService, topics.RECORD, self._on_request)
         self.own(lambda: self.destroy_service(service))
         self.every(0.1, self._tick)
@@ -106,7 +112,7 @@ class Recorder(ManagedNode):
         self._last_minute = LastMinute(
             self._folder, compression, self.values.number("buffer_seconds"),
             self.values.integer("buffer_size") * MIB, limits.min_free_bytes,
-            self.values.integer("buffer_files"),
+            self.values.integer("buffer_files"), self._facts_at,
         )  # fmt: skip
         self._log = EpisodeLog()
         self._shown: int | None = None
@@ -182,7 +188,9 @@ class Recorder(ManagedNode):
         self._log = EpisodeLog(begin.instruction)
         header = self._headers.make("episode", begin.plan_id, begin.instruction, begin.note)
         self._thread.begin(header, self._words.records(), self._log)
-        self._policy.ask(self._note_policy)
+        for facts in self._facts:
+            self._note_facts(facts.subject.record, facts.history.newest)
+            facts.ask()
 
     def _end(self, end: End) -> Future[Path]:
         assert self._thread is not None
@@ -197,9 +205,16 @@ class Recorder(ManagedNode):
         else:
             self.get_logger().info(f"{done.result()}: {end.reason}")
 
-    def _note_policy(self, facts: dict[str, str]) -> None:
-        if self._thread is not None:
-            self._thread.note(POLICY, facts)
+    def _note_facts(self, record: str, facts: Facts) -> None:
+        if self._thread is not None and facts:
+            self._thread.note(record, facts)
+
+    def _facts_at(self, time_ns: int) -> dict[str, Facts]:
+        return {facts.subject.record: facts.history.at(time_ns) for facts in self._facts}
+
+    def _on_parameters(self, message: ParameterEvent) -> None:
+        for facts in self._facts:
+            facts.changed(message, time.time_ns())
 
     def _on_request(self, request: Any, response: Any) -> Any:
         if self._thread is None:
@@ -234,6 +249,8 @@ class Recorder(ManagedNode):
 
     def _tick(self) -> None:
         assert self._thread is not None
+        for facts in self._facts:
+            facts.tick(time.monotonic())
         self._act(self._tracker.tick(time.monotonic()))
         self._last_minute.tick(time.monotonic(), self._buffer_header)
         if self._present_state() != self._shown:

@@ -6,12 +6,13 @@ does not say (eef_pose, robot_contract) it does not say either.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
 from typing import Any, ClassVar
 
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Bool, String
 
 from world2act import topics
@@ -25,10 +26,13 @@ from world2act.health import DEGRADED, Condition
 from world2act.parameters import Parameter
 from world2act.runner import run_node
 from world2act.simulation.arm_parts import make_arm
+from world2act.simulation.camera_info import pinhole_info
 from world2act.simulation.camera_thread import CameraThread, Pictures
 from world2act.simulation.fault_injection import JOINT_STATES
 from world2act.simulation.fault_publisher import INJECT, FaultPublisher, FaultRequest, refuse_wrong_request
+from world2act.simulation.gripper_server import GripperServer
 from world2act.simulation.reset_service import offer_reset
+from world2act.simulation.sent import SentWatch
 from world2act.simulation.world_setup import FIXTURES_PARAMETER, IMAGE_SIZE, ROBOT, SEED, build_world, wanted_fixtures
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.profile import ProfileError, RobotProfile
@@ -64,7 +68,6 @@ class SimArm(ManagedNode):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_arm", **kwargs)
         self._cameras: CameraThread | None = None
-        self._injected_s = 0.0
         self.add_on_set_parameters_callback(refuse_wrong_request)
 
     def setup(self) -> None:
@@ -74,6 +77,8 @@ class SimArm(ManagedNode):
         config = WorldConfig(self.values.text("robot"), render="none", fixtures=wanted_fixtures(self.values))
         self.world = build_world(config)
         self.parts = make_arm(profile, self.world, self.values.number("command_timeout"))
+        model = self.world.model
+        self._fields_of_view = {name: model.cam_fovy[model.camera(camera).id] for name, camera in CAMERAS.items()}
         self._lock = threading.Lock()
         self._offer(profile)
         self._listen(profile)
@@ -93,22 +98,31 @@ class SimArm(ManagedNode):
             raise ConfigurationError(str(error), "correct parameter robot_profile or the profile") from error
 
     def _offer(self, profile: RobotProfile) -> None:
-        request = FaultRequest(lambda: self.values.text("inject"))
+        self._request = request = FaultRequest(lambda: self.values.text("inject"))
         states = self.publisher(JointState, profile.state.joint_states, topics.reliable(5))
         self._joint_states = FaultPublisher(states, JOINT_STATES, request)
         sources = {camera.name: camera.source for camera in profile.cameras if camera.kind == "topic"}
-        self._images = {}
+        infos = {camera.name: camera.camera_info for camera in profile.cameras if camera.kind == "topic"}
+        self._images, self._infos = {}, {}
         for name in CAMERAS:
+            if (info := infos.get(name)) is not None:
+                self._infos[name] = self.publisher(CameraInfo, info, topics.reliable(5))
             pictures = self.publisher(Image, sources.get(name, topics.image_topic(name)), topics.reliable(5))
             self._images[name] = FaultPublisher(pictures, name, request)
         self._status = self.publisher(EpisodeStatus, topics.EPISODE_STATUS, topics.latched())
         self._report = self.publisher(String, topics.COMMAND_REFEREE, topics.reliable(1))
 
     def _listen(self, profile: RobotProfile) -> None:
+        self._sent = SentWatch()
         command, gripper = self.parts.input, self.parts.gripper
         # Deep, so that the referee sees every command even when this process was kept waiting.
-        self.listen(command.message_type, command.topic, self._on_command, topics.reliable(100))
-        self.listen(gripper.message_type, gripper.topic, self._on_gripper, topics.reliable(1))
+        commands = self.create_subscription(command.message_type, command.topic, self._on_command, topics.reliable(100))
+        self.own(lambda: self.destroy_subscription(commands))
+        self._gripper_server: GripperServer | None = None
+        if gripper.is_action:
+            self._gripper_server = GripperServer(self, gripper, self._take_gripper, lambda: self.parts.opening)
+        else:
+            self.listen(gripper.message_type, gripper.topic, self._on_gripper, topics.reliable(1))
         if profile.state.e_stop is not None:
             listen_to_emergency_stop(self, profile.state.e_stop, self._on_e_stop)
         offer_reset(self, self.world, self._begin)
@@ -121,6 +135,8 @@ class SimArm(ManagedNode):
 
     def stop(self) -> None:
         """No more pictures; the world stands still because nobody moves it on."""
+        if self._gripper_server is not None:
+            self._gripper_server.give_up()
         if self._cameras is not None:
             self._cameras.active = False
 
@@ -137,18 +153,25 @@ class SimArm(ManagedNode):
         with self._lock:
             self.episode = Episode(self.world, request)
             self.parts.restart()
+        if self._gripper_server is not None:
+            self._gripper_server.give_up()
         self._advanced_s = self._begun_s = time.monotonic()
         stamp_ns = time.time_ns()
         # At once: who hears of joints that have leapt before it hears why takes it for a fault of the arm.
         self._status.publish(status_message(self.episode, stamp_ns))
         return self.episode, stamp_ns
 
-    def _on_command(self, message: Any) -> None:
+    def _on_command(self, message: Any, info: dict[str, int]) -> None:
+        # The middleware's stamp: what waits here while this process is busy was not sent in a hurry.
+        sent_s, lost = self._sent.see(info)
+        if not self.active:
+            return
         self.meters.tick("command")
         arm = self.parts.arm
+        self.parts.referee.lost(lost)
         # Also while the brakes are on: the referee sees what is still commanded, and `release` forgets it.
         try:
-            taken = self.parts.input.take(message, time.time(), arm.time_s, arm.position)
+            taken = self.parts.input.take(message, sent_s, arm.time_s, arm.position)
         except ConversionError as error:
             self.set_condition(Condition(DEGRADED, COMMAND_INVALID, f"ignored a command: {error}"))
             return
@@ -159,10 +182,16 @@ class SimArm(ManagedNode):
             self.set_condition(Condition(DEGRADED, WRONG_START, text))
 
     def _on_gripper(self, message: Any) -> None:
+        with contextlib.suppress(ConversionError):
+            self._take_gripper(message)
+
+    def _take_gripper(self, message: Any) -> None:
+        """Obey a command; raises ConversionError, and says so, for one that a driver would refuse."""
         try:
             self.parts.arm.set_gripper(self.parts.gripper.opening(message))
         except ConversionError as error:
             self.set_condition(Condition(DEGRADED, COMMAND_INVALID, f"ignored a gripper command: {error}"))
+            raise
 
     def _on_e_stop(self, message: Bool) -> None:
         arm = self.parts.arm
@@ -192,15 +221,19 @@ class SimArm(ManagedNode):
 
     def _send_pictures(self, pictures: Pictures, stamp_ns: int) -> None:
         for name, picture in pictures.items():
+            if name in self._infos:
+                self._infos[name].publish(pinhole_info(self._fields_of_view[name], len(picture), stamp_ns, name))
             self._images[name].publish(image_to_message(picture, stamp_ns, name))
         self.meters.tick("pictures")
 
     def _judge(self) -> None:
-        """Ten times a second: how far the episode is, and what the referee has seen."""
+        """Ten times a second: how far the episode and the gripper's goal are, and what the referee has seen."""
+        if self._gripper_server is not None:
+            self._gripper_server.tick()
         with self._lock:
             self.episode.judge()
         self._status.publish(status_message(self.episode, time.time_ns()))
-        self._report.publish(String(data=self.parts.report()))
+        self._report.publish(String(data=self.parts.report(time.time(), self._request.changed_s)))
 
 
 PARAMETERS = SimArm.PARAMETERS

@@ -32,6 +32,7 @@ HEARTBEAT_S = 1.0
 
 LLM_UNUSED = "LLM_UNUSED"
 LOW_ALIGNMENT = "LOW_ALIGNMENT"
+MONITOR_BLIND = "MONITOR_BLIND"
 
 FAULT_ERRORS = {
     "camera_ingest": "STALE_OBSERVATION", "vla_policy": "POLICY_UNAVAILABLE", "arm_commander": "ARM_FAULT",
@@ -240,6 +241,8 @@ class SkillPlanner(ManagedNode):
             int(message.sequence), int(message.skill_id), float(message.done), stamp_ns, time.monotonic(), score
         )
         self._tell_alarm(run, skill.prompt, status)
+        if status == "running":
+            self._tell_blind(run, skill.prompt, score)
         if status == "finished":
             self._finish("NONE", "")
         elif status == "timeout":
@@ -264,6 +267,18 @@ class SkillPlanner(ManagedNode):
         if status == "retry" or self.condition.name != LOW_ALIGNMENT:
             self.get_logger().warning(text)
         self.set_condition(Condition(DEGRADED, LOW_ALIGNMENT, text))
+
+    def _tell_blind(self, run: GoalRun, prompt: str, score: float) -> None:
+        """People see on node_health and in the log that the monitor they rely on has nothing to look at."""
+        if math.isfinite(score):
+            self.clear_condition(MONITOR_BLIND)
+        elif run.monitor is not None and run.unwatched and self.condition.name in ("", MONITOR_BLIND):
+            name = run.monitor.config.score
+            text = (
+                f"nothing watches {prompt!r}: its chunks carry no {name}. Was something imagined for this initial "
+                "state (parameters imagined_codes and imagined_start of vla_policy, whose log says more)?"
+            )
+            self.set_condition(Condition(DEGRADED, MONITOR_BLIND, text))
 
     def _on_health(self, message: NodeHealth) -> None:
         name = message.node.rsplit("/", 1)[-1]
@@ -329,7 +344,7 @@ class SkillPlanner(ManagedNode):
             return
         self._run = None
         self._skills = run.last_skill_id
-        self.clear_condition(LOW_ALIGNMENT)
+        self.clear_condition(LOW_ALIGNMENT, MONITOR_BLIND)
         self._publish_skill()
         self._answer(run.handle, error, message, run)
 

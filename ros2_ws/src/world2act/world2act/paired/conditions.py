@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 from world2act.commander.assemble import assemble_arm, assemble_path
+from world2act.commander.thresholds import default_numbers
 from world2act.episode import EpisodeRequest
 from world2act.paired.lockstep import LockstepArm
 from world2act.paired.outcome import Outcome
-from world2act.paired.profiled import PERIOD_S, FilteredCommands, ProfiledSimulation, graph_number
+from world2act.paired.profiled import PERIOD_S, FilteredCommands, ProfiledSimulation
 from world2act.paired.stepped import SteppedArm
 from world2act.paired.unfiltered import UnfilteredCommands
 from world2act.smooth.late_inference import Timing
@@ -56,9 +57,10 @@ class Conditions:
         if name == "stepped":
             return SteppedArm(world, self._policy, self._timing)
         profile = find_profile(self._robot)
+        number = default_numbers(profile)
         if name == "safe":
-            commands = FilteredCommands(assemble_arm(profile, contract, graph_number, self._reduced))
+            commands = FilteredCommands(assemble_arm(profile, contract, number, self._reduced))
             return ProfiledSimulation(world, self._policy, profile, commands, self._timing)
-        path = assemble_path(profile, contract, graph_number)
+        path = assemble_path(profile, contract, number)
         unfiltered = UnfilteredCommands(path, PERIOD_S)
         return ProfiledSimulation(world, self._policy, profile, unfiltered, self._timing)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any, Protocol
 
-from world2act.commander import parameters
+from world2act.commander.thresholds import default_numbers
 from world2act.episode import EpisodeRequest, make_task
 from world2act.paired.outcome import Outcome
 from world2act.smooth.late_inference import LateInference, Timing
@@ -58,12 +58,6 @@ class FilteredCommands:
         return self._arm.step(situation, PERIOD_S, observation_age_s, expects_chunk).decision
 
 
-def graph_number(name: str) -> float:
-    """What the graph gives a parameter of arm_commander with a profile."""
-    values = {parameter.name: parameter.default for parameter in parameters.JOINT_COMMANDER}
-    return float(values[name])  # type: ignore[arg-type]
-
-
 class ProfiledSimulation:
     """Runs episodes with one arm's profile. The world must serve joint-level control alone (see `JointDrive`)."""
 
@@ -72,6 +66,7 @@ class ProfiledSimulation:
         timing: Timing,
     ) -> None:  # fmt: skip
         self._world, self._policy, self._commands, self._timing = world, policy, commands, timing
+        self._first_chunk_s = default_numbers(profile)("first_chunk")
         gripper = profile.gripper
         assert isinstance(profile.command, JointTrajectoryCommand), "the command line lets no other through"
         self._first_s = profile.command.time_from_start_s
@@ -97,7 +92,7 @@ class ProfiledSimulation:
                 seen_s = now_s
             position = arm.position
             pose = commands.measure(now_s, position)
-            expects = watch.taken > 0 or now_s > graph_number("first_chunk")
+            expects = watch.taken > 0 or now_s > self._first_chunk_s
             decision = commands.decide(Situation(now_s, position, 0.0), now_s - seen_s, expects)
             watch.saw(decision, pose)
             self._controller.command([Waypoint(self._first_s, decision.position, decision.velocity)], arm.time_s)

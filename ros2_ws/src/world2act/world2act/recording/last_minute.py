@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from world2act.recording.events import EpisodeLog, Event
+from world2act.recording.fact_history import Facts
 from world2act.recording.ring import RingBuffer
 from world2act.recording.thread import create, require_free
 from world2act.recording.tracker import RefusedError
@@ -17,6 +18,8 @@ from world2act_core.recording.writer import Compression, Record
 SAVED = "saved from the ring buffer"
 MakeHeader = Callable[[str], Header]
 """Why it is saved -> the header."""
+FactsAt = Callable[[int], dict[str, Facts]]
+"""When the oldest message came [ns] -> what held then: metadata record -> its values."""
 
 
 class LastMinute:
@@ -33,8 +36,10 @@ class LastMinute:
         limit_bytes: int,
         min_free_bytes: int,
         most_files: int,
+        facts_at: FactsAt = lambda time_ns: {},
     ) -> None:
         self.error = ""
+        self._facts_at = facts_at
         self._most_files = most_files
         self._folder = folder
         self._compression = compression
@@ -90,10 +95,11 @@ class LastMinute:
             raise RefusedError("the ring buffer is being saved already")
         if len(self._ring) == 0:
             raise RefusedError("the ring buffer is empty: nothing has come since it was saved last")
+        facts = self._facts_at(self._ring.begin_ns)
         records, log = self._ring.take(), self._log
         self._log = EpisodeLog()
         self._saved_s = now_s
-        self._saving = self._threads.submit(self._write, header(note), records, log)
+        self._saving = self._threads.submit(self._write, header(note), facts, records, log)
         return self._saving
 
     def close(self, now_s: float, header: MakeHeader) -> None:
@@ -103,19 +109,22 @@ class LastMinute:
             self.tick(now_s, header)
         self._threads.shutdown(wait=True)
 
-    def _write(self, header: Header, records: Iterator[Record], log: EpisodeLog) -> Path:
+    def _write(self, header: Header, facts: dict[str, Facts], records: Iterator[Record], log: EpisodeLog) -> Path:
         try:
-            path = self._write_file(header, records, log)
+            path = self._write_file(header, facts, records, log)
         except StorageError as error:
             self.error = f"the ring buffer was not saved: {error}"
             raise
         self.error = ""
         return path
 
-    def _write_file(self, header: Header, records: Iterator[Record], log: EpisodeLog) -> Path:
+    def _write_file(self, header: Header, facts: dict[str, Facts], records: Iterator[Record], log: EpisodeLog) -> Path:
         require_free(self._folder, self._min_free_bytes)
         _, writer = create(self._folder, header, self._compression)
         try:
+            for name, values in facts.items():
+                if values:
+                    writer.note(name, values)
             for record in records:
                 writer.write(record)
             return writer.finish(log.outcome(SAVED, writer.messages))

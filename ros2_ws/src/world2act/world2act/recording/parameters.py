@@ -5,6 +5,7 @@ from __future__ import annotations
 from world2act.bundle_access import BUNDLE_PARAMETER
 from world2act.parameters import Parameter, ParameterValues
 from world2act.recording.thread import Limits
+from world2act.robot_state import JOINT_STATES_PARAMETER
 
 MIB = 1 << 20
 
@@ -19,6 +20,7 @@ RECORDER_PARAMETERS = (
     ),
     Parameter("pictures", False, "Whether the cameras' own topics are recorded too; Observation is in any case"),
     Parameter("extra_topics", ("",), 'Further topics, as "name type" each: "/tf tf2_msgs/msg/TFMessage"'),
+    JOINT_STATES_PARAMETER,
     Parameter("robot_profile", "", "Text of the robot's profile (YAML), kept in every recording"),
     Parameter("compression", "lz4", "Of the file's chunks", choices=("none", "lz4", "zstd")),
     Parameter("postroll", 1.0, "An episode goes on for this long after its last skill", "s", 0.0, 60.0),

@@ -50,6 +50,11 @@ class RingBuffer:
         return self._bytes
 
     @property
+    def begin_ns(self) -> int:
+        """When the oldest message came [ns]; 0 when there is none."""
+        return self._held[0].log_ns if self._held else 0
+
+    @property
     def pages(self) -> int:
         """Pages of memory that these messages lie in."""
         return len({id(held.page) for held in self._held})

@@ -45,8 +45,12 @@ class Source:
     keep: int = 0
 
 
-def graph_sources(cameras: Sequence[str], lockstep: bool, extra: Sequence[str] = ()) -> list[Source]:
+def graph_sources(
+    cameras: Sequence[str], lockstep: bool, extra: Sequence[str] = (), joint_states: str = topics.JOINT_STATES
+) -> list[Source]:
     """The graph's topics; `cameras` whose own pictures are wanted too; `extra` as "topic type" each.
+
+    joint_states: the topic of the arm's.
 
     The planner's topics come first: of messages that are there at once, a node takes those of its first subscription
     first, and a recording must have begun before the first chunk of its plan is taken. Raises ConfigurationError.
@@ -69,7 +73,7 @@ def graph_sources(cameras: Sequence[str], lockstep: bool, extra: Sequence[str] =
         Source(topics.NODE_HEALTH, NodeHealth, reliable),
         Source(topics.DIAGNOSTICS, DiagnosticArray, reliable),
         Source(PARAMETER_EVENTS, ParameterEvent, reliable),
-        Source(topics.JOINT_STATES, JointState, driver, keep=3),
+        Source(joint_states, JointState, driver, keep=3),
         Source(topics.EEF_POSE, PoseStamped, driver, keep=3),
     ]
     sources += [Source(topics.image_topic(camera), Image, pictures) for camera in cameras]

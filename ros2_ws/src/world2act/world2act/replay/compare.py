@@ -42,6 +42,7 @@ class Comparison:
     """All chunks of a recording against those of its replay.
 
     unmatched: chunks whose observation or skill the recording lacks. differing: field -> in how many chunks.
+    settings_known: whether the recording says how vla_policy was set.
     """
 
     chunks: int = 0
@@ -50,6 +51,7 @@ class Comparison:
     largest_action_difference: float = 0.0
     differing: dict[str, int] = field(default_factory=dict)
     first_difference: int | None = None
+    settings_known: bool = True
 
     def add(self, recorded: ActionChunk, replayed: ActionChunk) -> None:
         """Compare one pair."""

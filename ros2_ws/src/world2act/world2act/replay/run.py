@@ -12,6 +12,7 @@ from world2act.replay.compare import Comparison
 from world2act.replay.policy_process import PolicyProcess
 from world2act.replay.steps import LIVE, ReplaySteps
 from world2act_core.bundle import BundleError, load_bundle
+from world2act_core.manifest import read_manifest
 from world2act_core.recording.layout import RecordingError
 from world2act_core.recording.reader import Recording
 
@@ -49,9 +50,9 @@ def replay(
     provider: another engine than the recorded one; "": the recorded one. Raises GraphError.
     """
     check_same_bundle(recording, bundle)
-    comparison = Comparison()
+    comparison = Comparison(settings_known=bool(recording.policy))
     steps = ReplaySteps(recording)
-    with PolicyProcess(_parameters(recording, bundle, provider), folder) as policy:
+    with PolicyProcess(start_parameters(recording, bundle, provider), folder) as policy:
         for step in steps:
             comparison.add(step.chunk, policy.infer(step))
             progress(comparison)
@@ -59,10 +60,16 @@ def replay(
     return comparison
 
 
-def _parameters(recording: Recording, bundle: Path, provider: str) -> dict[str, ParameterValue]:
+def start_parameters(recording: Recording, bundle: Path, provider: str = "") -> dict[str, ParameterValue]:
+    """How vla_policy is set at first: as recorded, otherwise as a graph with this bundle sets it if nobody says more.
+
+    Raises GraphError when imagined codes are missing.
+    """
     parameters: dict[str, ParameterValue] = {
         name: json.loads(recording.policy[name]) for name in START_PARAMETERS if name in recording.policy
     }
+    if not recording.policy:
+        parameters["residual"] = read_manifest(bundle).residual_is_on("auto")
     codes = str(parameters.get("imagined_codes", ""))
     if codes and not Path(codes).is_file():
         raise GraphError(f"the imagined codes {codes} that it was recorded with are not here: scores cannot be equal")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from world2act.checks import Check
 from world2act.robot_doctor.listening import FIRST_S, Heard, Publications, topics_of_type
@@ -11,6 +12,7 @@ from world2act.supervision.session import Session
 from world2act_core.robot.profile import RobotProfile
 
 COMMANDER = "arm_commander"
+E_STOP_TYPE = "std_msgs/msg/Bool"
 SLACK_RAD = 1e-3
 GRIPPER_SLACK = 0.1
 
@@ -125,19 +127,39 @@ def _action_server(session: Session, action: str, kind: str, remedy: str) -> Che
     return Check("gripper command", "ok", f"action server {full}")
 
 
-def check_e_stop(profile: RobotProfile, heard: Publications) -> Iterator[Check]:
+def check_e_stop(session: Session, profile: RobotProfile, heard: Publications) -> Iterator[Check]:
     """Whether the e-stop speaks, and whether it is pressed."""
+    name = "e-stop"
     if heard.e_stop is None:
-        found = "the profile has none"
-        yield Check(
-            "e-stop", "warning", found, "name its std_msgs/Bool topic in state.e_stop; keep the hardware's own in reach"
-        )
-    elif heard.e_stop.newest is None:
-        found = f"nothing on {heard.e_stop.topic} within {FIRST_S:g} s"
-        yield Check("e-stop", "warning", found, "publish std_msgs/Bool there (true: stop), or set state.e_stop to null")
+        remedy = "name its std_msgs/Bool topic in state.e_stop; keep the hardware's own in reach"
+        yield Check(name, "warning", "the profile has none", remedy)
+        return
+    topic, heartbeat_s = heard.e_stop.topic, profile.safety.e_stop_heartbeat_s or 0.0
+    if heard.e_stop.newest is None:
+        check = _silent_e_stop(session, topic)
+        yield replace(check, level="missing") if heartbeat_s else check  # silence counts as pressed
+    elif heartbeat_s and heard.e_stop.longest_gap_s > heartbeat_s:
+        found = f"{topic}: silent for {heard.e_stop.longest_gap_s:.2f} s, safety.e_stop_heartbeat_s is {heartbeat_s:g}"
+        yield Check(name, "missing", found, "let it publish more often, or correct safety.e_stop_heartbeat_s")
     elif heard.e_stop.newest.data:
-        yield Check(
-            "e-stop", "warning", f"{heard.e_stop.topic}: pressed", "release it; the arm takes no command until then"
-        )
+        remedy = "release it, then `world2act clear` if the graph runs; the arm takes no command until then"
+        yield Check(name, "warning", f"{topic}: pressed", remedy)
     else:
-        yield Check("e-stop", "ok", f"{heard.e_stop.topic}: released")
+        yield Check(name, "ok", f"{topic}: released")
+
+
+def _silent_e_stop(session: Session, topic: str) -> Check:
+    senders = session.node.get_publishers_info_by_topic(session.node.resolve_topic_name(topic))
+    if not senders:
+        found = f"nobody publishes on {topic}"
+        return Check(
+            "e-stop", "warning", found, "publish std_msgs/Bool there (true: stop), or set state.e_stop to null"
+        )
+    types = sorted({sender.topic_type for sender in senders})
+    if types != [E_STOP_TYPE]:
+        found = f"{topic} is {', '.join(types)}, not {E_STOP_TYPE}: pressing it stops nothing"
+        return Check("e-stop", "missing", found, "correct the topic in state.e_stop, or what publishes there")
+    found = f"{topic} has a publisher, but nothing came within {FIRST_S:g} s: whether it is pressed is not known"
+    return Check(
+        "e-stop", "warning", found, "press and release it once; better, let it publish latched or repeat itself"
+    )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
+from rclpy.logging import LoggingSeverity
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
-from std_msgs.msg import Bool
 
+from world2act.driver.emergency_stop import listen_to_emergency_stop
 from world2act.supervision.session import Session
 from world2act_core.robot.profile import RobotProfile
 
@@ -17,18 +20,22 @@ IMAGE_TYPES = {"topic": Image, "compressed_topic": CompressedImage}
 FIRST_S, WINDOW_S = 3.0, 2.0
 """How long to wait for the first message of every topic, and how long to count then."""
 
-# Best effort hears reliable and best-effort publishers alike.
+# Best effort hears reliable and best-effort publishers alike. A value of before is not heard: nor is it in the graph.
 _QOS = QoSProfile(depth=50, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 @dataclass
 class Heard:
-    """One topic: arrival times [s], the newest message, and how far stamps lie behind this machine's clock [s]."""
+    """One topic: arrival times [s], the newest message, and how far stamps lie behind this machine's clock [s].
+
+    ended_s: when nobody listened any more, on the clock of the arrivals.
+    """
 
     topic: str
     arrivals: list[float] = field(default_factory=list)
     newest: Any = None
     lags_s: list[float] = field(default_factory=list)
+    ended_s: float = 0.0
 
     def take(self, message: Any) -> None:
         """One message has arrived."""
@@ -44,6 +51,12 @@ class Heard:
         if len(self.arrivals) < 2:
             return 0.0
         return (len(self.arrivals) - 1) / max(self.arrivals[-1] - self.arrivals[0], 1e-6)
+
+    @property
+    def longest_gap_s(self) -> float:
+        """The longest time without a message from the first one to the end of listening."""
+        times = [*self.arrivals, self.ended_s]
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,11 @@ class Publications:
         stop = [self.e_stop] if self.e_stop else []
         return [self.joint_states, *stop, *self.images.values(), *self.camera_infos.values()]
 
+    @property
+    def stamped(self) -> list[Heard]:
+        """The topics whose stamps the graph looks at; those of a calibration mean nothing."""
+        return [self.joint_states, *self.images.values()]
+
 
 def listen(session: Session, profile: RobotProfile) -> Publications:
     """Hear every topic of the profile; takes FIRST_S + WINDOW_S seconds at most."""
@@ -72,13 +90,37 @@ def listen(session: Session, profile: RobotProfile) -> Publications:
 
     found = Publications(
         joint_states=hear(JointState, profile.state.joint_states),
-        e_stop=hear(Bool, profile.state.e_stop) if profile.state.e_stop else None,
+        e_stop=_hear_e_stop(session, profile.state.e_stop) if profile.state.e_stop else None,
         images={c.name: hear(IMAGE_TYPES[c.kind], c.source) for c in profile.cameras if c.kind in IMAGE_TYPES},
         camera_infos={c.name: hear(CameraInfo, c.camera_info) for c in profile.cameras if c.camera_info},
     )
     session.wait(lambda: all(heard.arrivals for heard in found.all), FIRST_S)
     session.wait(lambda: False, WINDOW_S)
+    for heard in found.all:
+        heard.ended_s = time.monotonic()
     return found
+
+
+def _hear_e_stop(session: Session, topic: str) -> Heard:
+    """Exactly what arm_commander hears: also a value that was published once, before we came."""
+    heard = Heard(topic)
+    # One of the two subscriptions may not fit the publisher; the other does, so the warning would mislead.
+    session.node.get_logger().set_level(LoggingSeverity.ERROR)
+    listen_to_emergency_stop(_Listener(session.node), topic, heard.take)
+    return heard
+
+
+class _Listener:
+    """A plain node with the one method of ManagedNode that drivers' subscriptions need."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+
+    def listen(
+        self, message_type: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile, always: bool = False
+    ) -> None:
+        """Subscribe, whatever the state of the node: it has none."""
+        self._node.create_subscription(message_type, topic, callback, qos)
 
 
 def topics_of_type(session: Session, kind: str) -> str:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 from world2act import topics
 from world2act.graph import GraphSpec, NodeSpec
+from world2act.recording.node_facts import SUBJECTS
 from world2act.recording.sources import graph_sources
+from world2act.security.enclave import DRIVER, OBSERVER, OPERATOR
 from world2act_core.robot.commands import GripperActionCommand, GripperInArmCommand
 from world2act_core.robot.profile import RobotProfile
 
@@ -31,7 +33,6 @@ LIFECYCLE_SERVICES = (
     "get_available_transitions",
     "get_transition_graph",
 )
-OPERATOR, OBSERVER, DRIVER = "operator", "observer", "driver"
 COMMAND_LINE = "/world2act_*"
 """Names of the nodes that `world2act ...` makes for itself: they end in the number of the process."""
 
@@ -61,6 +62,7 @@ class DriverTopics:
     states: tuple[str, ...] = (topics.JOINT_STATES, topics.EEF_POSE)
     commands: tuple[str, ...] = (topics.ARM_COMMAND,)
     goals: tuple[str, ...] = ()
+    contract: tuple[str, ...] = (topics.ROBOT_CONTRACT,)
     e_stop: tuple[str, ...] = ()
 
 
@@ -78,6 +80,7 @@ def driver_topics(profile: RobotProfile | None, cameras: Iterable[str]) -> Drive
         states=(profile.state.joint_states,),
         commands=(profile.command.topic, *(() if is_action else named)),
         goals=named if is_action else (),
+        contract=(),  # joint_commander knows the profile, and says it
         e_stop=(profile.state.e_stop,) if profile.state.e_stop else (),
     )
 
@@ -89,7 +92,8 @@ def graph_access(graph: GraphSpec, driver: DriverTopics) -> dict[str, Access]:
     `monitor` and the like: reads everything. driver: the arm's driver and its cameras, in the place of the simulator.
     """
     nodes = {node.name: _as_managed_node(_own_work(node, driver), node) for node in graph.nodes}
-    published = {name for access in nodes.values() for name in access.publishes}
+    # The driver's too: with a real arm, none of the graph's nodes publishes them.
+    published = {name for access in (*nodes.values(), _driver(driver)) for name in access.publishes}
     observer = _as_node(Access(), COMMAND_LINE).also(subscribes=_seen_from_outside(published))
     calls = [
         *(f"/{node}/{service}" for node in nodes for service in ("change_state", "get_state", *PARAMETER_SERVICES)),
@@ -111,11 +115,11 @@ def _own_work(node: NodeSpec, driver: DriverTopics) -> Access:
     simulator = _driver(driver).also(publishes=(topics.EPISODE_STATUS,), serves=(topics.RESET_EPISODE,))
     planning = Access(subscribes=(topics.ACTION_CHUNK, topics.SKILL), serves=(topics.SET_HOLD,))
     table = {
-        "sim_bridge": simulator.also(publishes=(topics.ROBOT_CONTRACT, *((topics.CLOCK,) if _lockstep(node) else ()))),
+        "sim_bridge": simulator.also(publishes=(topics.CLOCK,) if _lockstep(node) else ()),
         "sim_arm": simulator.also(publishes=(topics.COMMAND_REFEREE,)),
-        "camera_ingest": Access(
-            publishes=(topics.OBSERVATION,),
-            subscribes=(*driver.images, topics.JOINT_STATES, topics.EEF_POSE),
+        # also(): without a profile the pose is one of the driver's states, and then it would be here twice.
+        "camera_ingest": Access(publishes=(topics.OBSERVATION,)).also(
+            subscribes=(*driver.images, *driver.states, topics.EEF_POSE)
         ),
         "vla_policy": Access(
             publishes=(topics.ACTION_CHUNK,), subscribes=(topics.OBSERVATION, topics.SKILL, topics.ROBOT_CONTRACT)
@@ -143,9 +147,9 @@ def _own_work(node: NodeSpec, driver: DriverTopics) -> Access:
         # With its parameters pictures or extra_topics it reads more: add that here.
         "recorder": Access().also(
             publishes=(topics.RECORDER_STATUS,),
-            subscribes=(source.topic for source in graph_sources(cameras=(), lockstep=False)),
+            subscribes=(source.topic for source in graph_sources((), False, joint_states=_joint_states(node))),
             serves=(topics.RECORD,),
-            calls=("/vla_policy/get_parameters",),
+            calls=(f"/{subject.node}/get_parameters" for subject in SUBJECTS),
         ),
         "skill_planner": Access(
             publishes=(topics.SKILL, topics.SKILL_PLAN),
@@ -158,10 +162,14 @@ def _own_work(node: NodeSpec, driver: DriverTopics) -> Access:
 
 def _driver(driver: DriverTopics) -> Access:
     return Access(
-        publishes=(*driver.images, *driver.states),
+        publishes=(*driver.images, *driver.states, *driver.contract),
         subscribes=(*driver.commands, *driver.e_stop),
         executes=driver.goals,
     )
+
+
+def _joint_states(node: NodeSpec) -> str:
+    return str(node.parameters.get("joint_states", topics.JOINT_STATES))
 
 
 def _lockstep(node: NodeSpec) -> bool:

@@ -6,6 +6,10 @@ import os
 from collections.abc import Mapping
 
 ENCLAVES = "/world2act"
+OVERRIDE = "ROS_SECURITY_ENCLAVE_OVERRIDE"
+"""Goes before every other choice of an enclave, and is inherited by every process that is started."""
+OPERATOR, OBSERVER, DRIVER = "operator", "observer", "driver"
+"""Roles besides the nodes: a person who gives instructions, one who looks on, and the arm with its cameras."""
 
 
 def enclave(name: str) -> str:
@@ -14,11 +18,20 @@ def enclave(name: str) -> str:
 
 
 def enclave_environment(name: str, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Environment variables that put one process into its enclave; none unless security is switched on in `base`.
+    """Environment variables that put a node's process into its own enclave; none unless `base` switches security on.
 
-    A person who has chosen enclaves otherwise keeps them.
+    What a person has chosen for their shell is not passed on: an operator may do less than any node.
     """
-    variable = "ROS_SECURITY_ENCLAVE_OVERRIDE"
-    if base.get("ROS_SECURITY_ENABLE") != "true" or variable in base:
-        return {}
-    return {variable: enclave(name)}
+    return {OVERRIDE: enclave(name)} if _is_on(base) else {}
+
+
+def enclave_arguments(role: str, base: Mapping[str, str] = os.environ) -> list[str]:
+    """ROS arguments that put a person's tool into the enclave of `role`; none unless `base` switches security on.
+
+    A person's own choice (ROS_SECURITY_ENCLAVE_OVERRIDE) goes before these arguments, in rcl.
+    """
+    return ["--ros-args", "--enclave", enclave(role)] if _is_on(base) else []
+
+
+def _is_on(base: Mapping[str, str]) -> bool:
+    return base.get("ROS_SECURITY_ENABLE") == "true"

@@ -25,12 +25,13 @@ def policy_xml(table: Mapping[str, Access]) -> str:
         element = ElementTree.SubElement(enclaves, "enclave", path=enclave(name))
         profiles = ElementTree.SubElement(element, "profiles")
         profile = ElementTree.SubElement(profiles, "profile", ns="/", node=name)
-        _add_rules(profile, access)
+        _add_rules(profile, access, f"/{name}/")
     ElementTree.indent(policy)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(policy, encoding="unicode") + "\n"
 
 
-def _add_rules(profile: ElementTree.Element, access: Access) -> None:
+def _add_rules(profile: ElementTree.Element, access: Access, private: str) -> None:
+    """private: what `~/` stands for, written out so that nothing depends on how the reader joins names."""
     for group, one, rules in _RULES:
         for attribute, field in rules:
             names = getattr(access, field)
@@ -38,4 +39,4 @@ def _add_rules(profile: ElementTree.Element, access: Access) -> None:
                 continue
             element = ElementTree.SubElement(profile, group, {attribute: "ALLOW"})
             for name in sorted(names):
-                ElementTree.SubElement(element, one).text = name.replace("~/", "~")
+                ElementTree.SubElement(element, one).text = name.replace("~/", private)

@@ -41,20 +41,25 @@ class ArmParts:
         self.referee.restart()
         self.meter.restart()
 
+    @property
+    def opening(self) -> float:
+        """Measured share of the gripper's way: 1 open, 0 closed."""
+        spec = self.profile.gripper
+        return (self.world.gripper_width() - spec.width_closed) / (spec.width_open - spec.width_closed)
+
     def joint_state(self, stamp_ns: int) -> JointState:
         """What the driver says about arm and gripper now."""
         spec = self.profile.gripper
-        opening = (self.world.gripper_width() - spec.width_closed) / (spec.width_open - spec.width_closed)
         return joint_state_to_message(
             (*self.profile.joint_names, *spec.joints),
-            [*self.arm.position, *self.gripper.reading(opening)],
+            [*self.arm.position, *self.gripper.reading(self.opening)],
             [*self.arm.velocity, *(0.0 for _ in spec.joints)],
             stamp_ns,
         )
 
-    def report(self) -> str:
-        """What the referee has seen, as JSON."""
-        return referee_report(self.referee.findings, self.input.ignored, self.arm.stopped, self.meter)
+    def report(self, stamp_s: float, injected_s: float) -> str:
+        """What the referee has seen until `stamp_s`, as JSON; injected_s: when what goes wrong last changed."""
+        return referee_report(self.referee, self.input.ignored, self.arm.stopped, self.meter, stamp_s, injected_s)
 
 
 def make_arm(profile: RobotProfile, world: TabletopWorld, timeout_s: float) -> ArmParts:

@@ -35,8 +35,8 @@ class CommandInput(ABC):
         """Ignore commands until one begins where the arm is."""
         self._waiting = True
 
-    def take(self, message: Any, received_s: float, arm_s: float, measured: Vector) -> bool:
-        """A message received at `received_s` (wall clock), when the arm's own time was `arm_s`.
+    def take(self, message: Any, sent_s: float, arm_s: float, measured: Vector) -> bool:
+        """A message sent at `sent_s` (wall clock), when the arm's own time was `arm_s`.
 
         Returns False when it was ignored; raises ConversionError when a driver would refuse it.
         """
@@ -47,7 +47,7 @@ class CommandInput(ABC):
             if self._waiting:
                 self._waiting = False
                 self.referee.new_stream()
-            self.apply(message, received_s, arm_s, measured)
+            self.apply(message, sent_s, arm_s, measured)
         except ConversionError:
             self.referee.findings.refused += 1
             raise
@@ -58,7 +58,7 @@ class CommandInput(ABC):
         """Whether the message may be the first for an arm that stands at joint positions `measured` [N]."""
 
     @abstractmethod
-    def apply(self, message: Any, received_s: float, arm_s: float, measured: Vector) -> None:
+    def apply(self, message: Any, sent_s: float, arm_s: float, measured: Vector) -> None:
         """Judge the message and obey it."""
 
 

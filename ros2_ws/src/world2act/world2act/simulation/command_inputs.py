@@ -36,13 +36,13 @@ class TrajectoryInput(CommandInput):
         """Whether its first point is where the arm is."""
         return near(read_trajectory(message, self.controller.limits.names)[0].position, measured)
 
-    def apply(self, message: JointTrajectory, received_s: float, arm_s: float, measured: Vector) -> None:
+    def apply(self, message: JointTrajectory, sent_s: float, arm_s: float, measured: Vector) -> None:
         """Follow the trajectory."""
         points = read_trajectory(message, self.controller.limits.names)
         first = points[0]
-        self.referee.see_position(received_s, first.position, measured, first.velocity, first.acceleration)
+        self.referee.see_position(sent_s, first.position, measured, first.velocity, first.acceleration)
         for point in points[1:]:
-            self.referee.see_tail(received_s, point.position, point.velocity)
+            self.referee.see_tail(sent_s, point.position, point.velocity)
         self.controller.command([Waypoint(p.time_s, p.position, p.velocity) for p in points], arm_s)
 
 
@@ -56,10 +56,10 @@ class PositionInput(CommandInput):
         """Whether the positions are where the arm is."""
         return near(message.data, measured)
 
-    def apply(self, message: Float64MultiArray, received_s: float, arm_s: float, measured: Vector) -> None:
+    def apply(self, message: Float64MultiArray, sent_s: float, arm_s: float, measured: Vector) -> None:
         """Go there."""
         position = as_vector("Float64MultiArray.data", message.data, len(measured))
-        self.referee.see_position(received_s, position, measured)
+        self.referee.see_position(sent_s, position, measured)
         self.controller.command(position, arm_s)
 
 
@@ -73,10 +73,10 @@ class VelocityInput(CommandInput):
         """A velocity can begin anywhere."""
         return True
 
-    def apply(self, message: Float64MultiArray, received_s: float, arm_s: float, measured: Vector) -> None:
+    def apply(self, message: Float64MultiArray, sent_s: float, arm_s: float, measured: Vector) -> None:
         """Move with that velocity."""
         velocity = as_vector("Float64MultiArray.data", message.data, len(measured))
-        self.referee.see_velocity(received_s, velocity)
+        self.referee.see_velocity(sent_s, velocity)
         self.controller.command(velocity, arm_s)
 
 
@@ -90,12 +90,12 @@ class TwistInput(CommandInput):
         """A velocity can begin anywhere."""
         return True
 
-    def apply(self, message: TwistStamped, received_s: float, arm_s: float, measured: Vector) -> None:
+    def apply(self, message: TwistStamped, sent_s: float, arm_s: float, measured: Vector) -> None:
         """Move with that twist."""
         linear, angular = message.twist.linear, message.twist.angular
         values = (linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
         twist = as_vector("TwistStamped.twist", values, 6)
-        self.referee.see_velocity(received_s, self.controller.joint_velocity(twist))
+        self.referee.see_velocity(sent_s, self.controller.joint_velocity(twist))
         self.controller.command(twist, arm_s)
 
 
@@ -110,7 +110,7 @@ class PoseInput(CommandInput):
         here = self.controller.pose_at(measured)
         return bool(np.abs(pose_from_message(message.pose).position - here.position).max() <= START_TOLERANCE_M)
 
-    def apply(self, message: ArmCommand, received_s: float, arm_s: float, measured: Vector) -> None:
+    def apply(self, message: ArmCommand, sent_s: float, arm_s: float, measured: Vector) -> None:
         """Go there."""
         target = arm_target_from_message(message)
         self.referee.findings.commands += 1

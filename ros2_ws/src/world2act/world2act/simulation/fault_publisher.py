@@ -24,17 +24,20 @@ INJECT = Parameter(
 class FaultRequest:
     """The live parameter `inject`, read again whenever it has changed.
 
-    read: gives its present text. Raises ConfigurationError when the text that the node starts with is wrong.
+    read: gives its present text. changed_s: since when what it gives is in force [wall clock, s]; 0: from the start.
+    Raises ConfigurationError when the text that the node starts with is wrong.
     """
 
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
         self._text = ""
         self._faults: dict[str, Fault] = {}
+        self.changed_s = 0.0
         try:
             self.of("")
         except FaultRequestError as error:
             raise ConfigurationError(f"parameter inject: {error}", "correct it, or leave it empty") from error
+        self.changed_s = 0.0
 
     def of(self, stream: str) -> Fault | None:
         """What is wrong with a stream now."""
@@ -42,6 +45,7 @@ class FaultRequest:
         if text != self._text:
             self._faults = parse_faults(text, tuple(CAMERAS))
             self._text = text
+            self.changed_s = time.time()
         return self._faults.get(stream)
 
 

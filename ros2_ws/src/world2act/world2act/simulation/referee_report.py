@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from world2act_core.robot.joint_limits import JointLimits
-from world2act_core.robot.referee import Findings
+from world2act_core.robot.referee import CommandReferee
 
 Vector = NDArray[np.float64]
 
@@ -35,17 +36,27 @@ class MotionMeter:
             self.last_motion_s = time_s
 
 
-def referee_report(findings: Findings, ignored: int, stopped: bool, meter: MotionMeter, injected_s: float = 0.0) -> str:
-    """JSON: `commands` (a `Findings`), `ignored`, `stopped`, `arm` (measured), `injected_s`: when faults last changed.
+def referee_report(
+    referee: CommandReferee, ignored: int, stopped: bool, meter: MotionMeter, stamp_s: float, injected_s: float
+) -> str:
+    """JSON: `commands` (a `Findings`), `ignored`, `stopped`, `arm` (measured), `stamp_s`: of this report, `injected_s`:
+    when what is injected last changed, `ever`: `commands`, `violations` and `lost` since `process` (its id) began.
 
     All times are wall clock seconds.
     """
     return json.dumps(
         {
-            "commands": asdict(findings),
+            "commands": asdict(referee.findings),
+            "ever": {
+                "commands": referee.commands_ever,
+                "violations": referee.violations_ever,
+                "lost": referee.lost_ever,
+            },
             "ignored": ignored,
             "stopped": stopped,
+            "stamp_s": stamp_s,
             "injected_s": injected_s,
+            "process": os.getpid(),
             "arm": {"worst_velocity": meter.worst_velocity, "last_motion_s": meter.last_motion_s},
         }
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from world2act.soak.meters import MEMORY
 from world2act.soak.table import TIME, Series
 
 Vector = NDArray[np.float64]
@@ -23,15 +24,15 @@ def draw_figure(path: Path, samples: Series, warm_up_s: float) -> None:
 
     figure, axes = pyplot.subplots(4, 1, figsize=(10, 12), sharex=True)
     minutes = samples[TIME] / 60.0
-    names = [column.removesuffix(".uss_mib") for column in samples if column.endswith(".uss_mib")]
+    names = [column.removesuffix(MEMORY) for column in samples if column.endswith(MEMORY)]
     for name in names:
-        memory = samples[f"{name}.uss_mib"]
+        memory = samples[name + MEMORY]
         axes[0].plot(minutes, memory - _after(samples, memory, warm_up_s)[0], linewidth=0.9, label=name)
         axes[1].plot(minutes, samples[f"{name}.threads"], linewidth=0.9)
         axes[2].plot(minutes, samples[f"{name}.fds"], linewidth=0.9)
     for topic in ("commands", "observations", "progress"):
         axes[3].semilogy(minutes, np.maximum(samples[f"{topic}.gap_s"], 1e-3), linewidth=0.9, label=topic)
-    labels = ("USS since the warm-up [MiB]", "threads", "open files", "longest gap [s]")
+    labels = ("own memory since the warm-up [MiB]", "threads", "open files", "longest gap [s]")
     for axis, label in zip(axes, labels):
         _finish(axis, label, warm_up_s)
     _fit_memory(axes[0], samples, names, warm_up_s)
@@ -52,7 +53,7 @@ def _after(samples: Series, values: Vector, warm_up_s: float) -> Vector:
 
 def _fit_memory(axis: Any, samples: Series, names: Sequence[str], warm_up_s: float) -> None:
     """What fills during the warm-up must not make everything after it flat."""
-    parts = [_after(samples, samples[f"{name}.uss_mib"], warm_up_s) for name in names]
+    parts = [_after(samples, samples[name + MEMORY], warm_up_s) for name in names]
     low, high = min(np.min(part - part[0]) for part in parts), max(np.max(part - part[0]) for part in parts)
     margin = 0.1 * (high - low) + 0.5
     axis.set_ylim(low - margin, high + margin)

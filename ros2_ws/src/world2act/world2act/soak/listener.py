@@ -13,7 +13,7 @@ from world2act.recording.definitions import message_class
 from world2act.soak.counts import Counts
 from world2act.soak.gaps import GapMeter
 from world2act.soak.timing import read_timing
-from world2act.supervision.node_lost import SUPERVISOR
+from world2act.supervision.node_lost import NODE_LOST, SUPERVISOR
 from world2act_core.robot.find import find_profile
 from world2act_interfaces.msg import EpisodeStatus, NodeHealth, Observation, SafetyStatus
 
@@ -54,8 +54,7 @@ class Listener:
     @property
     def latched(self) -> frozenset[str]:
         """Names of what waits to be cleared, by the safety filter or by supervision."""
-        lost = self._faults.get(SUPERVISOR)
-        return self._latched | {lost} if lost else self._latched
+        return self._latched | {NODE_LOST} if self._faults.get(SUPERVISOR) == NODE_LOST else self._latched
 
     def _on_status(self, message: SafetyStatus) -> None:
         held = message.mode >= SafetyStatus.HOLDING

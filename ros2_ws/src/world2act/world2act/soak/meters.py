@@ -12,9 +12,15 @@ import psutil
 from world2act.supervision.shared_memory import SHARED_MEMORY, free_bytes, segments
 
 MIB = float(1 << 20)
-PROCESS_QUANTITIES = ("uss_mib", "pss_mib", "rss_mib", "shared_mib", "threads", "fds", "cpu_percent")
+PRIVATE_DIRTY = "private_dirty_mib"
+"""Memory that only this process has and that the system cannot take back, swapped out or not: what can leak. USS counts
+the clean pages of libraries, too, until another program on the machine loads the same ones."""
+MEMORY = f".{PRIVATE_DIRTY}"
+"""How the columns end that are judged."""
+PROCESS_QUANTITIES = (PRIVATE_DIRTY, "uss_mib", "pss_mib", "rss_mib", "shared_mib", "threads", "fds", "cpu_percent")
 """USS: memory that only this process has; PSS: with its share of what is shared."""
 Values = dict[str, float]
+_PRIVATE_DIRTY = re.compile(r"^(?:Private_Dirty|Swap): +([0-9]+) kB$", re.MULTILINE)
 _FAST_DDS = re.compile(rf"{SHARED_MEMORY}/(sem\.)?fast(dds|rtps)_")
 
 
@@ -48,10 +54,20 @@ def _measure(process: psutil.Process) -> Values:
     with process.oneshot():
         memory = process.memory_full_info()
         return {
+            PRIVATE_DIRTY: _private_dirty_kib(process.pid) / 1024.0,
             "uss_mib": memory.uss / MIB, "pss_mib": memory.pss / MIB, "rss_mib": memory.rss / MIB,
             "shared_mib": memory.shared / MIB, "threads": float(process.num_threads()),
             "fds": float(process.num_fds()), "cpu_percent": process.cpu_percent(),
         }  # fmt: skip
+
+
+def _private_dirty_kib(pid: int) -> int:
+    """Raises psutil.NoSuchProcess when the process is gone."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+    return sum(int(kib) for kib in _PRIVATE_DIRTY.findall(text))
 
 
 def shared_memory_files(pids: Iterable[int]) -> set[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from world2act.errors import GraphError
+from world2act.soak.meters import MEMORY
 from world2act.soak.settings import Settings
 from world2act.soak.table import TIME, Series
 from world2act.soak.timing import summarise
@@ -32,7 +33,8 @@ class ProcessFindings:
         """In words."""
         found = []
         if self.memory.failed and self.memory.slope is not None:
-            found.append(f"{name}: memory grows by {self.memory.slope.slope:.2f} MiB/h")
+            slope = self.memory.slope
+            found.append(f"{name}: memory grows by {slope.slope:.2f} MiB/h, its maxima by {slope.ceiling:.2f}")
         for quantity, leak in self.counted.items():
             if leak.failed:
                 found.append(f"{name}: {quantity} went from {leak.first:g} to {leak.last:g}")
@@ -83,8 +85,8 @@ def analyse(samples: Series, settings: Settings) -> Findings:
     if not judged.any():
         raise GraphError(f"there is no sample after the warm-up of {settings.warm_up_s:g} s: nothing to judge")
     late = {name: values[judged] for name, values in samples.items()}
-    names = [column.removesuffix(".uss_mib") for column in late if column.endswith(".uss_mib")]
-    processes = {name: _process(name, late, settings) for name in names if np.isfinite(late[f"{name}.uss_mib"]).any()}
+    names = [column.removesuffix(MEMORY) for column in late if column.endswith(MEMORY)]
+    processes = {name: _process(name, late, settings) for name in names if np.isfinite(late[name + MEMORY]).any()}
     graph = {name: judge_leak(late[name]) for name in WHOLE_GRAPH}
     gaps = {name: _most(samples[f"{name}.gap_s"]) for name in ("commands", "observations", "progress")}
     rates = {name: float(np.nanmean(late[f"{name}.hz"])) for name in ("commands", "observations")}
@@ -108,7 +110,7 @@ def _gap_problems(gaps_s: Mapping[str, float], settings: Settings) -> list[str]:
 
 
 def _process(name: str, samples: Series, settings: Settings) -> ProcessFindings:
-    memory = judge_growth(samples[TIME], samples[f"{name}.uss_mib"], settings.growth_mib_per_h)
+    memory = judge_growth(samples[TIME], samples[name + MEMORY], settings.growth_mib_per_h)
     counted = {quantity: judge_leak(samples[f"{name}.{quantity}"]) for quantity in COUNTED}
     return ProcessFindings(memory, counted, float(np.nanmean(samples[f"{name}.cpu_percent"])))
 

@@ -18,7 +18,10 @@ from world2act.soak.table import Series
 
 ENOUGH_INSTRUCTIONS = 10
 """Of so many one should succeed."""
-COLUMNS = ("process", "USS [MiB]", "MiB/h", "95 % interval", "Theil-Sen", "floor", "memory", "threads", "fds", "CPU")
+COLUMNS = (
+    "process", "own memory [MiB]", "MiB/h", "95 % interval", "of maxima", "Theil-Sen", "floor", "memory",
+    "threads", "fds", "CPU",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -80,10 +83,11 @@ def summary(found: Mapping[str, Any]) -> Table:
     for name, process in found["processes"].items():
         memory, counted = process["memory_mib"], process["counted"]
         slope = memory["slope"]
-        shown = ("", "", "", "")
+        shown = ("", "", "", "", "")
         if slope is not None:
             interval = f"{slope['low']:+.2f} to {slope['high']:+.2f}"
-            shown = (f"{slope['slope']:+.2f}", interval, f"{slope['theil_sen']:+.2f}", f"{slope['floor']:+.2f}")
+            maxima = f"{slope['ceiling_low']:+.2f} to {slope['ceiling_high']:+.2f}"
+            shown = (f"{slope['slope']:+.2f}", interval, maxima, f"{slope['theil_sen']:+.2f}", f"{slope['floor']:+.2f}")
         table.add_row(
             name, f"{memory['first_mib']:.1f} to {memory['last_mib']:.1f}", *shown, memory["verdict"],
             *(f"{leak['first']:g} to {leak['last']:g}" for leak in counted.values()),

@@ -10,7 +10,7 @@ from world2act.errors import GraphError
 from world2act.graph import DEFAULT_SIM_PROFILE
 from world2act.soak.counts import Counts
 from world2act.soak.listener import Listener
-from world2act.soak.meters import Values
+from world2act.soak.meters import MEMORY, Values
 from world2act.soak.recordings import remove_old_recordings
 from world2act.soak.sampler import Sampler
 from world2act.soak.settings import Settings
@@ -90,13 +90,13 @@ class SoakRun:
     def _progress(self, values: Values) -> str:
         left_s = max(0.0, self.settings.seconds - self.elapsed_s)
         counts = self.counts
-        uss_mib = sum(value for name, value in values.items() if name.endswith(".uss_mib"))
+        own_mib = sum(value for name, value in values.items() if name.endswith(MEMORY))
         ends = time.strftime("%H:%M", time.localtime(time.time() + left_s))
         return (
             f"{clock(self.elapsed_s)} of {clock(self.settings.seconds)}, until {ends}: "
             f"{counts.instructions} instructions, {counts.succeeded} done, {counts.cancelled} cancelled, "
             f"{counts.e_stops} e-stops, {sum(counts.faults.values())} faults, {counts.problem_count} problems; "
-            f"{uss_mib:.0f} MiB; "
+            f"{own_mib:.0f} MiB; "
             f"commands {values['commands.hz']:.1f} Hz, longest gap {self.listener.commands.longest_s:.2f} s"
         )
 

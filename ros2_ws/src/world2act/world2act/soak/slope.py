@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t, theilslopes
 
 BLOCKS = 20
 FEWEST_BLOCKS = 8
@@ -24,13 +23,18 @@ class TooShortError(ValueError):
 @dataclass(frozen=True)
 class Slope:
     """All per unit of time. low, high: 95 % interval; theil_sen: the median of all pairs' slopes, which outliers do not
-    move; floor: slope of the blocks' smallest values, which what comes and goes does not move; blocks: how many."""
+    move; floor: slope of the blocks' smallest values, which what comes and goes does not move; ceiling, ceiling_low,
+    ceiling_high: slope of the blocks' largest values with its 95 % interval, which rises with a buffer that is emptied
+    now and then and filled higher each time, however wide it swings; blocks: how many."""
 
     slope: float
     low: float
     high: float
     theil_sen: float
     floor: float
+    ceiling: float
+    ceiling_low: float
+    ceiling_high: float
     blocks: int
 
 
@@ -42,22 +46,35 @@ def fit_slope(times: Vector, values: Vector, confidence: float = 0.95) -> Slope:
     between neighbouring blocks (their residuals' correlation r, if positive) widens it by sqrt((1 + r) / (1 - r)).
     Raises TooShortError when there are too few samples.
     """
+    from scipy.stats import theilslopes  # only now: every `world2act` command would wait for it
+
     there = np.isfinite(values) & np.isfinite(times)
     times, values = times[there], values[there]
     blocks = min(BLOCKS, len(times) // SAMPLES_PER_BLOCK)
     if blocks < FEWEST_BLOCKS:
         raise TooShortError(f"{len(times)} samples; at least {FEWEST_BLOCKS * SAMPLES_PER_BLOCK} are needed")
     mean_times, means = block_means(times, values, blocks)
-    centred = mean_times - mean_times.mean()
+    parts = np.array_split(values, blocks)
+    slope, half = _line(mean_times, means, confidence)
+    floor, _ = _line(mean_times, np.array([part.min() for part in parts]), confidence)
+    ceiling, ceiling_half = _line(mean_times, np.array([part.max() for part in parts]), confidence)
+    return Slope(
+        slope, slope - half, slope + half, float(theilslopes(means, mean_times).slope), floor,
+        ceiling, ceiling - ceiling_half, ceiling + ceiling_half, blocks,
+    )  # fmt: skip
+
+
+def _line(times: Vector, values: Vector, confidence: float) -> tuple[float, float]:
+    """Slope of a line through the blocks, and half the width of its interval."""
+    from scipy.stats import t
+
+    centred = times - times.mean()
     spread = float(centred @ centred)
-    slope = float(centred @ means) / spread
-    residuals = means - means.mean() - slope * centred
-    free = blocks - 2
+    slope = float(centred @ values) / spread
+    residuals = values - values.mean() - slope * centred
+    free = len(times) - 2
     variance = float(residuals @ residuals) / free / spread * _inflation(residuals)
-    half = float(t.ppf(0.5 + confidence / 2, free)) * math.sqrt(variance)
-    theil_sen = float(theilslopes(means, mean_times).slope)
-    smallest = np.array([part.min() for part in np.array_split(values, blocks)])
-    return Slope(slope, slope - half, slope + half, theil_sen, float(centred @ smallest) / spread, blocks)
+    return slope, float(t.ppf(0.5 + confidence / 2, free)) * math.sqrt(variance)
 
 
 def block_means(times: Vector, values: Vector, blocks: int) -> tuple[Vector, Vector]:

@@ -9,8 +9,6 @@ from typing import Literal
 
 import numpy as np
 
-from world2act_sim.tasks import TASK_KINDS
-
 Disturbance = Literal["", "cancel", "e-stop"]
 EVERY = 15
 """One instruction in so many is cancelled and one is stopped; no multiple of the number of kinds, so all kinds are."""
@@ -29,6 +27,8 @@ class Step:
 
 def steps(first_seed: int) -> Iterator[Step]:
     """Steps without end; the first three are an undisturbed, a cancelled and a stopped one."""
+    from world2act_sim.tasks import TASK_KINDS  # only now: every `world2act` command would wait for the simulator
+
     for number in count():
         seed = first_seed + number
         after_s = float(np.random.default_rng([seed, 11]).uniform(1.0, LONGEST_S))

@@ -11,7 +11,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 
 from world2act import topics
-from world2act.errors import GraphError
+from world2act.errors import ConfigurationError, GraphError
 from world2act.health import FAULT
 from world2act.supervision.session import Session
 from world2act_interfaces.msg import NodeHealth
@@ -131,12 +131,12 @@ class BringUp:
 
 def main() -> int:
     """`python -m world2act.supervision.bring_up <node>...`: what the launch files run after starting the nodes."""
-    with Session("world2act_bring_up") as session:
-        try:
+    try:
+        with Session("world2act_bring_up") as session:
             BringUp(session, sys.argv[1:]).run(progress=lambda name, state: print(f"{name}: {state}", flush=True))
-        except GraphError as error:
-            print(error, file=sys.stderr)
-            return 1
+    except (ConfigurationError, GraphError) as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from world2act import topics
 from world2act.errors import GraphError
+from world2act.health import NODE_LOST
 from world2act.supervision.session import Session
 from world2act_interfaces.srv import SetHold
 
@@ -21,11 +22,11 @@ class ArmHold:
 
     def set(self, reason: str) -> str:
         """Make the arm hold; returns "" or what went wrong. Never raises: whoever asks has worse to deal with."""
-        return self._ask(SetHold.Request(hold=True, reason=reason))
+        return self._ask(SetHold.Request(hold=True, reason=f"{NODE_LOST}: {reason}"))
 
     def release(self) -> str:
-        """Let the arm move again; returns "" or what went wrong."""
-        return self._ask(SetHold.Request(hold=False))
+        """The supervisor's reason to hold is over, an operator's may go on; returns "" or what went wrong."""
+        return self._ask(SetHold.Request(hold=False, reason=NODE_LOST))
 
     def _ask(self, request: SetHold.Request) -> str:
         if not self._client.service_is_ready():

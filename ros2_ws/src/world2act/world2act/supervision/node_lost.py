@@ -1,4 +1,8 @@
-"""The latched fault of supervision: NODE_LOST, published as the node `supervisor`, cleared only by a service."""
+"""What supervision says of lost nodes, published as the node `supervisor`.
+
+A node that the arm needs: the latched fault NODE_LOST, cleared only by a service. One that it can do without: DEGRADED
+until it is back, nothing holds and nothing is to be cleared.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,19 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 
 from world2act import topics
-from world2act.health import FAULT, OK, Condition, diagnostics_message, health_message
+from world2act.health import DEGRADED, FAULT, NODE_LOST, Condition, diagnostics_message, health_message
 from world2act.supervision.holding import ArmHold
 from world2act.supervision.session import Session
 from world2act_interfaces.msg import NodeHealth
 from world2act_interfaces.srv import ClearFault
 
-NODE_LOST = "NODE_LOST"
 SUPERVISOR = "supervisor"
 REPORT_S = 1.0
+
+
+def lost_name(name: str) -> str:
+    """What is said of a lost node that the arm does not need: "RECORDER_LOST"."""
+    return f"{name.upper()}_LOST"
 
 
 class NodeLost:
@@ -24,7 +32,7 @@ class NodeLost:
         self._hold = hold
         self._reasons: list[str] = []
         self._release_wanted = False
-        self.condition = Condition()
+        self._unneeded: dict[str, str] = {}
         self.missing: set[str] = set()
         """Needed nodes that are not back yet; while there is one, the fault cannot be cleared."""
         node = session.node
@@ -36,20 +44,42 @@ class NodeLost:
     @property
     def latched(self) -> bool:
         """Whether the fault is there."""
-        return self.condition.level != OK
+        return bool(self._reasons)
+
+    @property
+    def condition(self) -> Condition:
+        """NODE_LOST, else RECORDER_LOST and the like while such a node is not back, else well."""
+        if self._reasons:
+            text = f"{self._reason}. The arm holds until the fault is cleared: `world2act clear`"
+            return Condition(FAULT, NODE_LOST, "; ".join((text, *self._unneeded.values())))
+        if self._unneeded:
+            text = "; ".join(self._unneeded.values())
+            name = next(iter(self._unneeded))
+            text += f". The arm goes on without {' and '.join(self._unneeded)}"
+            return Condition(DEGRADED, lost_name(name), text)
+        return Condition()
+
+    def do_without(self, name: str, how: str) -> None:
+        """A node that the arm does not need is gone; said until it `is_back`."""
+        self._unneeded[name] = how
+        self.report()
+
+    def is_back(self, name: str) -> None:
+        """A node that was lost is active again."""
+        self.missing.discard(name)
+        if self._unneeded.pop(name, None) is not None:
+            self.report()
 
     def latch(self, reason: str) -> None:
         """Name the fault; a further loss is added to what is latched already."""
         self._release_wanted = False
         if reason not in self._reasons:
             self._reasons.append(reason)
-        text = f"{self._reason}. The arm holds until the fault is cleared: `world2act clear`"
-        self.condition = Condition(FAULT, NODE_LOST, text)
         self.report()
 
     def hold(self) -> str:
         """Have the arm hold because of it; returns "" or why arm_commander could not be told."""
-        return self._hold.set(f"{NODE_LOST}: {self._reason}")
+        return self._hold.set(self._reason)
 
     @property
     def _reason(self) -> str:
@@ -61,7 +91,7 @@ class NodeLost:
         self._diagnostics.publish(diagnostics_message(f"/{SUPERVISOR}", "active", self.condition, {}))
 
     def _on_clear(self, _: ClearFault.Request, response: ClearFault.Response) -> ClearFault.Response:
-        response.fault = self.condition.name
+        response.fault = NODE_LOST if self.latched else ""
         response.ok = not self.missing
         if self.missing:
             response.message = (
@@ -69,7 +99,6 @@ class NodeLost:
             )
         elif self.latched:
             self._reasons.clear()
-            self.condition = Condition()
             self.report()
             self._release_wanted = True
         return response

@@ -82,7 +82,7 @@ class ProcessGroup:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env={**self._environment, **spec.environment},
+                env={**self._environment, **spec.process_environment},
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )

@@ -16,7 +16,9 @@ from rclpy.signals import SignalHandlerOptions
 
 from world2act.errors import GraphError
 from world2act.graph import graph_environment
+from world2act.security.enclave import OPERATOR, enclave_arguments
 from world2act.security.joining import joining
+from world2act.supervision.interrupts import deferred
 
 
 def prepare_environment(domain: int | None) -> None:
@@ -27,15 +29,17 @@ def prepare_environment(domain: int | None) -> None:
 class Session:
     """`with Session("world2act_do") as session:` - a node, its executor, and waiting with a time limit.
 
-    namespace: where its relative topic and service names lie, as in "/left_arm"; "": none.
+    namespace: where its relative topic and service names lie, as in "/left_arm"; "": none. role: whose enclave it joins
+    when security is on and ROS_SECURITY_ENCLAVE_OVERRIDE names no other.
     Raises ConfigurationError when security is on and this process has no keys.
     """
 
-    def __init__(self, name: str, namespace: str = "") -> None:
+    def __init__(self, name: str, namespace: str = "", role: str = OPERATOR) -> None:
         self.context = Context()
         # Our Ctrl-C handling must stay Python's, so that a supervisor can end its processes.
         with joining():
-            rclpy.init(context=self.context, args=[], signal_handler_options=SignalHandlerOptions.NO)
+            arguments = enclave_arguments(role)
+            rclpy.init(context=self.context, args=arguments, signal_handler_options=SignalHandlerOptions.NO)
             self.node: Any = Node(
                 f"{name}_{os.getpid()}", context=self.context, namespace=namespace or None, use_global_arguments=False
             )
@@ -73,8 +77,9 @@ class Session:
         rclpy.try_shutdown(context=self.context)
 
     def spin(self, seconds: float = 0.1) -> None:
-        """Handle at most one event, waiting up to `seconds` for it."""
-        self.executor.spin_once(timeout_sec=seconds)
+        """Handle at most one event, waiting up to `seconds` for it. A Ctrl-C counts when it has been handled."""
+        with deferred():
+            self.executor.spin_once(timeout_sec=seconds)
 
     def wait(self, condition: Callable[[], bool], timeout_s: float, step_s: float = 0.05) -> bool:
         """Spin until `condition()` holds; False when it does not within `timeout_s`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from world2act_core.commanding.joint_path import JointPath, PathSettings
 from world2act_core.commanding.profiled_arm import ProfiledArm
 from world2act_core.commanding.safety_settings import safety_settings
 from world2act_core.robot.find import find_profile
+from world2act_core.robot.kinematics import MujocoArm
+from world2act_core.robot.profile import RobotProfile
 from world2act_core.safety import checks
 from world2act_core.safety.filter import NOTHING_FRESH, SafetyFilter
-from world2act_core.safety.types import SafetyMode, Situation, Vector
+from world2act_core.safety.types import MotionRequest, Reaction, SafetyMode, Situation, Vector
 from world2act_core.tabletop import tabletop_contract
 from world2act_core.types import ActionChunk
 
@@ -64,7 +67,27 @@ def test_an_arm_follows_chunks_to_where_they_lead() -> None:
     assert step.decision.mode == SafetyMode.RUNNING and step.point is not None
     moved = arm.commander.path.commanded_pose.position - start
     assert moved[2] > 0.03 and np.abs(moved[:2]).max() < 0.002
-    assert step.point.observation_s == pytest.approx(0.1), "the observation's stamp, also when the chunk began later"
+    assert step.point.observation_ns == 100_000_000, "the observation's stamp, also when the chunk began later"
+
+
+def test_the_observations_stamp_goes_through_to_the_nanosecond() -> None:
+    arm, stamp_ns = Arm(), 1_763_720_492_123_456_789
+    arm.period = round(stamp_ns / 1e9 / PERIOD_S) - 1
+    arm.run(0.1, expects_chunk=False)
+    actions = np.full((arm.contract.chunk_length, arm.contract.action_size), 1e-3, dtype=np.float32)
+    assert arm.commander.push(ActionChunk(0, stamp_ns / 1e9, arm.contract.step_s, actions, stamp_ns=stamp_ns))
+    step = arm.run(0.2)
+    assert step.point is not None and step.point.observation_ns == stamp_ns
+
+
+def test_nothing_is_known_of_the_gripper_before_a_chunk_has_spoken_of_it() -> None:
+    arm = Arm()
+    assert arm.run(0.1, expects_chunk=False).gripper is None
+    assert arm.push(0, (0.0, 0.0, 0.01))
+    assert arm.run(0.2).gripper == 0.0
+    assert arm.run(0.2, hold="an operator asked for it").gripper == 0.0, "a hold keeps it"
+    arm.commander.start(arm.position)
+    assert arm.run(0.1, expects_chunk=False).gripper is None, "after a restart the hand may hold something"
 
 
 def test_commands_stay_inside_the_limits_whatever_the_chunks_say() -> None:
@@ -161,3 +184,38 @@ def test_settings_come_from_the_profile() -> None:
     assert settings.stale_chunk_s == 0.7 and not settings.latches(checks.TABLE_COLLISION)
     with pytest.raises(ValueError, match="stale_chunk_s"):
         safety_settings(PROFILE, stale_chunk_s=math.nan)
+
+
+def with_safety(**safety: Any) -> RobotProfile:
+    return RobotProfile.model_validate({**PROFILE.model_dump(mode="json"), "safety": safety})
+
+
+def test_the_profile_says_how_strict_the_filter_is() -> None:
+    reactions = {"WORKSPACE": {"reaction": "hold", "latched": True}, "TABLE_COLLISION": {"latched": True}}
+    profile = with_safety(reactions=reactions, stale_chunk_s=0.5, peer_timeout_s=0.2)
+    settings = safety_settings(profile)
+    assert settings.reaction(checks.WORKSPACE) is Reaction.HOLD and settings.latches(checks.WORKSPACE)
+    # A check that the profile names is as the page says, but for what is given: ours for the table is gone.
+    assert settings.reaction(checks.TABLE_COLLISION) is Reaction.HOLD and settings.latches(checks.TABLE_COLLISION)
+    assert settings.stale_chunk_s == 0.5 and safety_settings(profile, stale_chunk_s=0.7).stale_chunk_s == 0.7
+    assert safety_settings(with_safety()) == safety_settings(PROFILE)
+
+
+def test_the_elbow_stops_before_the_box_of_the_profile() -> None:
+    """The box ends 4 cm beside where the elbow is at home: turning the base leads it out."""
+    model = MujocoArm(PROFILE)
+    x, y, z = model.elbow(PROFILE.home_position)
+    elbow = {"low": [x - 0.3, y - 0.04, z - 0.3], "high": [x + 0.3, y + 0.04, z + 0.3]}
+    safety = SafetyFilter(PROFILE.limits, safety_settings(with_safety(elbow=elbow)), model)
+    safety.start(PROFILE.home_position)
+    goal, position = PROFILE.home_position.copy(), PROFILE.home_position
+    found: set[str] = set()
+    farthest = 0.0
+    for period in range(300):
+        goal[0] = min(0.8, goal[0] + 0.005)
+        now_s = period * PERIOD_S
+        decision = safety.step(MotionRequest(goal, 0.0, 0.0, 0.0), Situation(now_s, position, 0.0), PERIOD_S)
+        position = decision.position
+        found |= {event.name for event in decision.events}
+        farthest = max(farthest, abs(float(model.elbow(position)[1] - y)))
+    assert checks.ELBOW in found and 0.01 < farthest <= 0.04

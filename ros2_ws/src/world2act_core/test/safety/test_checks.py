@@ -37,6 +37,11 @@ class Bench:
         fresh = {"position": HERE, "gripper": -1.0, "observation_age_s": 0.1, "chunk_age_s": 0.1}
         return self.filter.step(MotionRequest(**{**fresh, **(request or {})}), self.situation(**changes), 0.01)
 
+    def settle(self, **changes: Any) -> None:
+        """For long enough that a command at rest counts as settled."""
+        for _ in range(25):
+            self.step(**changes)
+
     def flag(self, name: str) -> FlagReport:
         return next(flag for flag in self.filter.status().flags if flag.name == name)
 
@@ -137,11 +142,89 @@ def test_after_a_stop_it_begins_where_the_arm_is_now(bench: Bench) -> None:
     """The brakes let the arm sag by 0.5 rad: the next commands belong to that pose, not to the one before."""
     bench.step(e_stop=True)
     sagged = HERE + [0, 0.5, 0]
-    bench.step(position=sagged)
+    bench.settle(position=sagged)
     assert bench.filter.clear(bench.situation(position=sagged)).ok
     decision = bench.step({"position": sagged}, position=sagged)
     assert decision.mode is SafetyMode.RUNNING
     np.testing.assert_allclose(decision.position, sagged)
+
+
+def test_an_arm_moved_by_hand_under_the_emergency_stop_takes_the_command_along(bench: Bench) -> None:
+    """Or its controller, switched on again, would be sent back within a period to where the arm was before."""
+    bench.step()
+    bench.settle(e_stop=True)
+    hand = HERE.copy()
+    for _ in range(100):
+        hand = hand + [0, 0.01, 0]
+        decision = bench.step(e_stop=True, position=hand)
+        assert decision.mode is SafetyMode.STOPPED and np.abs(decision.position - hand).max() <= 0.05 + 1e-9
+    assert not bench.flag("TRACKING_ERROR").count
+    released = bench.step(position=hand + [0, 0.2, 0]).position
+    np.testing.assert_array_equal(released, decision.position, "released, not cleared: the command stays")
+
+
+def test_a_command_is_put_where_the_arm_is_only_when_its_own_motion_is_long_over(bench: Bench) -> None:
+    """Brakes stop an arm before its command is at rest; what drives it would be sent back within a period."""
+    position = HERE
+    for step in range(30):
+        position = bench.step({"position": HERE + 0.01 * step}, position=position).position
+    braked, sent = position - [0, 0.1, 0], [position]
+    answers = []
+    while not answers or (not answers[-1].ok and len(sent) < 200):
+        sent.append(bench.step(e_stop=True, position=braked).position)
+        answers.append(bench.filter.clear(bench.situation(position=braked)))
+    assert answers[-1].ok and "clear again in a moment" in answers[-2].message
+    assert sum(np.array_equal(position, sent[-1]) for position in sent) >= 20
+    np.testing.assert_allclose(bench.step({"position": None}, position=braked).position, braked)
+
+
+def test_what_a_servo_gives_is_not_followed(bench: Bench) -> None:
+    """An arm that sags under its weight would be told to sag further, and further."""
+    bench.step()
+    for _ in range(50):
+        decision = bench.step(e_stop=True, position=HERE + [0, 0.04, 0])
+    np.testing.assert_array_equal(decision.position, HERE)
+
+
+def test_after_any_clearing_a_reference_from_the_measured_pose_is_taken(bench: Bench) -> None:
+    """Moved by more than a first reference may be off, by less than what counts as not following: no dead end."""
+    for moved in (0.02, 0.06, 0.12, 0.29):
+        bench.filter.start(HERE)
+        bench.step()
+        bench.settle(state_age_s=1.0)
+        here = HERE + [0, moved, 0]
+        assert bench.filter.clear(bench.situation(position=here)).ok
+        start = bench.step({"position": None}, position=here, hold_reason="no skill is active").position
+        decision = bench.step({"position": start}, position=here)
+        assert decision.mode is SafetyMode.RUNNING, (moved, decision.hold_reason)
+
+
+def test_the_measured_pose_corrects_no_command_from_the_first_doubt_on_until_it_is_cleared(bench: Bench) -> None:
+    bench.step()
+    assert bench.filter.trusts_pose
+    for doubt in ({"state_age_s": 1.0}, {"e_stop": True}, {"position": HERE + [0.4, 0, 0]}):
+        bench.step(**doubt)
+        assert not bench.filter.trusts_pose
+        bench.step()
+        assert not bench.filter.trusts_pose, "latched"
+        assert bench.filter.clear(bench.situation()).ok
+        assert bench.filter.trusts_pose
+    bench.step({"position": np.full(3, math.nan)})
+    assert bench.filter.trusts_pose, "what is wrong with a reference says nothing about the arm"
+
+
+def test_what_is_said_about_the_emergency_stop_is_its_own_reason(bench: Bench) -> None:
+    silent = "nothing has come from the emergency stop: is it switched on and connected?"
+    decision = bench.step(e_stop=True, e_stop_reason=silent)
+    assert decision.hold_reason == f"E_STOP: {silent}"
+    assert silent in bench.filter.clear(bench.situation(e_stop=True, e_stop_reason=silent)).message
+
+
+def test_a_period_that_was_missed_is_named_though_the_arm_moves_as_if_it_was_not(bench: Bench) -> None:
+    assert bench.step(since_last_s=0.012).events == ()
+    (event,) = bench.step(since_last_s=0.2).events
+    assert event.name == "PERIOD" and "0.200 s, most 0.05" in event.message
+    assert bench.step(since_last_s=0.01).mode is SafetyMode.RUNNING
 
 
 def test_a_hold_that_was_asked_for_is_no_fault(bench: Bench) -> None:

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
+from world2act_core.robot.safety_spec import SafetySpec
 from world2act_core.safety.checks import CHECKS
 from world2act_core.safety.settings import SafetySettings
 
@@ -33,6 +35,12 @@ def test_every_setting_is_in_the_table(page: str) -> None:
     assert rows == [
         (name, repr(field.default), field.description) for name, field in SafetySettings.model_fields.items()
     ]
+
+
+def test_the_example_of_a_profile_is_one(page: str) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+    spec = SafetySpec.model_validate(yaml.safe_load(example)["safety"])
+    assert spec.elbow is not None and spec.reactions["WORKSPACE"].latched
 
 
 def test_it_says_what_it_is_not(page: str) -> None:

@@ -39,12 +39,12 @@ class PathSettings:
 class PathPoint:
     """Where the joints should be in this period.
 
-    reference: the Cartesian point it comes from. observation_s: stamp of the observation behind its chunk.
+    reference: the Cartesian point it comes from. observation_ns: stamp of the observation behind its chunk.
     """
 
     joints: JointReference
     reference: Reference
-    observation_s: float
+    observation_ns: int
 
 
 class JointPath:
@@ -66,7 +66,7 @@ class JointPath:
         self.motion = SmoothMotion(*self._arguments)
         self.commanded_pose = self.model.forward(position)
         self._joints = np.array(position, dtype=np.float64)
-        self._observations: dict[int, float] = {}
+        self._observations: dict[int, int] = {}
         self._newest_chunk_s = -math.inf
         self.motion.hold(self.commanded_pose)
 
@@ -78,9 +78,9 @@ class JointPath:
 
     def push(self, chunk: ActionChunk) -> bool:
         """Take a chunk. False: it came too late, twice or out of order. Raises ChunkError when it makes no sense."""
-        self._observations = {**dict([*self._observations.items()][-3:]), chunk.sequence: chunk.start_time_s}
         taken = self.motion.push(chunk)
         if taken:
+            self._observations = {**dict([*self._observations.items()][-3:]), chunk.sequence: chunk.start_ns}
             self._newest_chunk_s = chunk.start_time_s
         return taken
 
@@ -95,7 +95,7 @@ class JointPath:
             return None
         reference = replace(reference, pose=self._room.keep(reference.pose))
         joints = self.kinematics.step(reference.pose, self._joints, period_s)
-        return PathPoint(joints, reference, self._observations.get(reference.chunk_sequence, 0.0))
+        return PathPoint(joints, reference, self._observations.get(reference.chunk_sequence, 0))
 
     def commanded(self, position: Vector, point: PathPoint | None) -> None:
         """The arm is told `position` [N]; point: what is followed, None while it comes to rest or holds."""

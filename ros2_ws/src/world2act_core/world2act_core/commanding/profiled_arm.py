@@ -13,11 +13,13 @@ from world2act_core.types import ActionChunk, EefPose
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What a period came to. point: what was asked of the filter; None when nothing was. filter_s, filter_busy_s: how
-    long the filter took, and how much of it this thread had a processor."""
+    """What a period came to. point: what was asked of the filter; None when nothing was. gripper: its command, [-1, 1];
+    None until a chunk has said the first one: an arm that is taken over may have something in its hand. filter_s,
+    filter_busy_s: how long the filter took, and how much of it this thread had a processor."""
 
     decision: SafetyDecision
     point: PathPoint | None
+    gripper: float | None
     filter_s: float
     filter_busy_s: float
 
@@ -28,13 +30,13 @@ class ProfiledArm:
     def __init__(self, path: JointPath, safety: SafetyFilter) -> None:
         self.path = path
         self.safety = safety
-        self._gripper = -1.0
+        self._gripper, self._gripper_known = -1.0, False
 
     def start(self, position: Vector) -> None:
         """The arm stands still at the measured `position` [N]; ValueError when it is far outside its limits."""
         self.safety.start(position)
         self.path.start(position)
-        self._gripper = -1.0
+        self._gripper, self._gripper_known = -1.0, False
 
     def measure(self, stamp_s: float, position: Vector) -> EefPose:
         """The joints were measured at `position` [N]; returns where the end effector was."""
@@ -60,7 +62,8 @@ class ProfiledArm:
         busy_s, filter_s = time.thread_time() - busy_s, time.perf_counter() - began_s
         follows = point is not None and not decision.hold_reason
         self.path.commanded(decision.position, point if follows else None)
-        return Step(decision, point, filter_s, busy_s)
+        self._gripper_known |= follows
+        return Step(decision, point, decision.gripper if self._gripper_known else None, filter_s, busy_s)
 
     def clear(self, situation: Situation) -> ClearResult:
         """End what is latched in the filter, if its causes are gone."""

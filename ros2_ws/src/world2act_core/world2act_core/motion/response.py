@@ -34,14 +34,32 @@ class GoalResponse:
         """How far the arm gets in each step, [T, K], told `deltas` [T, K], moving at `velocity` [K] (1/s) at first."""
         if math.isinf(self.natural_frequency):
             return np.array(deltas, dtype=np.float64)
-        angle = self.natural_frequency * step_s
-        decay = math.exp(-angle)
+        angle, decay = self._step(step_s)
         covered = np.empty(np.shape(deltas))
         speed = np.array(velocity, dtype=np.float64)
         for index, delta in enumerate(np.asarray(deltas, dtype=np.float64)):
-            covered[index] = (1.0 - (1.0 + angle) * decay) * delta + step_s * decay * speed
+            covered[index] = _share(angle, decay) * delta + step_s * decay * speed
             speed = self.natural_frequency * angle * decay * delta + (1.0 - angle) * decay * speed
         return covered
+
+    def goal(self, covered: Vector, velocity: Vector, step_s: float) -> Vector:
+        """The delta [K] that takes the arm as far as `covered` [K] in one step that it begins at `velocity` [K] (1/s).
+
+        The reverse of `displacements` for one step.
+        """
+        if math.isinf(self.natural_frequency):
+            return np.array(covered, dtype=np.float64)
+        angle, decay = self._step(step_s)
+        return np.asarray((covered - step_s * decay * velocity) / _share(angle, decay), dtype=np.float64)
+
+    def _step(self, step_s: float) -> tuple[float, float]:
+        angle = self.natural_frequency * step_s
+        return angle, math.exp(-angle)
+
+
+def _share(angle: float, decay: float) -> float:
+    """Of the way to its goal, what an arm covers in one step from rest."""
+    return 1.0 - (1.0 + angle) * decay
 
 
 DISPLACEMENTS = GoalResponse()

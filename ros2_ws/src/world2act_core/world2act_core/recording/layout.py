@@ -1,8 +1,8 @@
 """What a recording is called and what it says about itself.
 
 A recording is one MCAP file of profile "ros2" with CDR messages. The metadata record `world2act` is its header, written
-first; `world2act.policy` says how vla_policy was set; `world2act.outcome` is written last. A file that is being
-written, or that a crash has left, ends in `.mcap.part`.
+first; `world2act.policy` and `world2act.commander` say how vla_policy and arm_commander were set; `world2act.outcome`
+is written last. A file that is being written, or that a crash has left, ends in `.mcap.part`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ RECOVERING = "recovering-"
 """How the name of a copy begins that is being made of an unfinished recording."""
 HEADER = "world2act"
 POLICY = "world2act.policy"
+COMMANDER = "world2act.commander"
 OUTCOME = "world2act.outcome"
+RECORD_LIMIT = 1 << 30
+"""Bytes; no record of ours comes near it, and a damaged length would otherwise ask for any amount of memory."""
 _NUMBERED = re.compile(r"^(?:episode|buffer)-(\d+)\.mcap")
 
 Kind = Literal["episode", "buffer"]
@@ -103,7 +106,8 @@ def _from_metadata(cls: Any, values: dict[str, str], source: str) -> Any:
         return cls(**read)
     except (ValueError, TypeError) as error:
         raise RecordingError(
-            f"{source}: what it says about itself cannot be understood: {error}; it was written by another version"
+            f"{source}: what it says about itself cannot be understood: {error}; it is damaged, or was "
+            "written by another version"
         ) from error
 
 

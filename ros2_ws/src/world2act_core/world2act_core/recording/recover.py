@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from mcap.exceptions import McapError
-from mcap.records import Channel, McapRecord, Message, Metadata, Schema
+from mcap.records import Channel, DataEnd, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader
 
 from world2act_core.recording.layout import (
     HEADER,
     OUTCOME,
     PART_SUFFIX,
+    RECORD_LIMIT,
     RECOVERING,
     SUFFIX,
     Header,
@@ -27,8 +26,6 @@ from world2act_core.recording.writer import Channel as OutChannel
 from world2act_core.recording.writer import Record, RecordingWriter
 
 RECOVERED = "recovered after a crash"
-RECORD_LIMIT = 1 << 30
-"""No record of ours comes near it; a damaged length would otherwise ask for any amount of memory."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class _Reading:
         reader = StreamReader(self._stream, validate_crcs=True, record_size_limit=RECORD_LIMIT)
         try:
             yield from reader.records
-        except (McapError, ValueError, struct.error, EOFError, RuntimeError, OSError) as error:
+        except Exception as error:  # each decompressor and each parser trips over damaged bytes in its own way
             self.damage = f"{type(error).__name__} {error}".strip()
 
 
@@ -90,6 +87,8 @@ def _copy(reading: _Reading, part: Path, target: Path) -> int:
     channels: dict[int, OutChannel] = {}
     try:
         for record in reading.records():
+            if isinstance(record, DataEnd):
+                break  # what follows repeats what was, without checksums of its own
             if isinstance(record, Metadata) and writer is None and record.name == HEADER:
                 writer = RecordingWriter(target, Header.from_metadata(dict(record.metadata), str(part)))
             elif isinstance(record, Metadata) and writer is not None and record.name != OUTCOME:

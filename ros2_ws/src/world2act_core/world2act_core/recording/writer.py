@@ -60,7 +60,9 @@ class RecordingWriter:
         self._channels: dict[Channel, int] = {}
         self._schemas: dict[str, int] = {}
         self._file = self._open()
-        self._writer = Writer(self._file, CHUNK_BYTES, CompressionType[compression.upper()])
+        self._writer = Writer(
+            self._file, CHUNK_BYTES, CompressionType[compression.upper()], enable_crcs=True, enable_data_crcs=True
+        )
         try:
             self._writer.start("ros2", f"world2act {__version__}")
             self._writer.add_metadata(HEADER, header.to_metadata())

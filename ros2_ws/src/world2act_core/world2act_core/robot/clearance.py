@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import mujoco
@@ -15,10 +16,11 @@ from world2act_core.robot.parts import CollisionSpec, ModelSpec
 _NUDGE_M = 1e-6
 _SMALLEST_LIMIT_M = 1e-3
 _SLOPE_LIMIT_M = 0.05
+_NEVER_MEASURED_M = -1e6
 _LOOK_M = 1.0
+"""How much farther than asked for a pair is measured, so that its answer lasts for a while."""
 _REFRESH_BELOW = 0.4
 """A pair of which less than this share is left of what was known to be free is measured before it is needed."""
-"""How much farther than asked for a pair is measured, so that its answer lasts for a while."""
 
 
 class ClearanceCheck:
@@ -45,7 +47,7 @@ class ClearanceCheck:
         """The pairs that are looked at, by name."""
         self._levers = pair_levers(model, pairs)
         # A bound of each pair's distance beyond its margin, and the joint positions that it was found at.
-        self._known = np.full(len(pairs), -np.inf)
+        self._known = np.full(len(pairs), _NEVER_MEASURED_M)
         self._known_at = np.zeros((len(pairs), model.nq))
 
     def smallest(self, position: Vector, limit: float) -> tuple[float, str]:
@@ -99,37 +101,40 @@ class ClearanceCheck:
         Pairs that could be nearer are measured at `here`, in the range, to which `move` brings the data. Where there is
         none, the one that comes next is, so that not all of them fall due in the same period.
         """
-        bounds = self._bounds_between(low, high)
-        doubtful = np.flatnonzero(bounds < limit)
-        if not doubtful.size:
-            left = (bounds - limit) / (self._known - limit)
-            next_one = int(left.argmin())
-            if left[next_one] < _REFRESH_BELOW:
-                move(here)
-                self._remember(next_one, here, self._spare(next_one, _LOOK_M))
+        travel = self._travel(low, high)
+        spare, known = self._known - travel - limit, self._known - limit
+        if (spare - _REFRESH_BELOW * known).min(initial=math.inf) >= 0.0:
             return True
+        doubtful = (spare < 0.0).nonzero()[0]
         move(here)
+        if not doubtful.size:
+            next_one = int((spare / known).argmin())
+            self._remember(next_one, here, self._spare(next_one, _LOOK_M))
+            return True
         for pair in doubtful.tolist():
             self._remember(pair, here, self._spare(pair, _LOOK_M))
-        return bool((self._bounds_between(low, high)[doubtful] >= limit).all())
+        left = self._known - self._travel(low, high)
+        return bool(left[doubtful].min() >= limit)
 
     def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
         """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; else S.
 
         move: brings the data to joint positions [N].
         """
-        doubtful = np.flatnonzero((self._bounds(positions[:, None]) < limit).any(0))
+        bounds = self._known - self._travel(positions.min(0), positions.max(0))
+        doubtful = (bounds < limit).nonzero()[0]
         if not doubtful.size:
             return len(positions)
         # What is measured where the way begins, less how far both parts move from there, mostly leaves enough.
-        places = []
-        for position in positions:
-            move(position)
-            places.append((self._data.geom_xpos.copy(), self._data.geom_xmat.copy()))
-        move(positions[0])
-        for pair in doubtful.tolist():
+        data = self._data
+        centres = np.empty((len(positions), *data.geom_xpos.shape))
+        axes = np.empty((len(positions), *data.geom_xmat.shape))
+        for index in range(len(positions) - 1, -1, -1):  # so that the data is at the first in the end
+            move(positions[index])
+            centres[index], axes[index] = data.geom_xpos, data.geom_xmat
+        for pair in doubtful[(self._known_at[doubtful] != positions[0]).any(-1)].tolist():  # else it was just measured
             self._remember(pair, positions[0], self._spare(pair, _LOOK_M))
-        moved = self._moved(*map(np.array, zip(*places)))
+        moved = self._moved(centres, axes)
         near = self._known[doubtful] - moved[:, self._first[doubtful]] - moved[:, self._second[doubtful]] < limit
         for index in np.flatnonzero(near.any(-1)).tolist():
             move(positions[index])
@@ -146,15 +151,16 @@ class ClearanceCheck:
         return moved
 
     def _bounds(self, position: Vector) -> Vector:
-        """[..., P] m: no pair is nearer than this at joint positions [..., 1, N] or [N]."""
+        """[P] m: no pair is nearer than this at joint positions [N]."""
         turned = np.abs(position - self._known_at)
-        bounds: Vector = self._known - np.einsum("...ij,ij->...i", turned, self._levers)
+        bounds: Vector = self._known - np.einsum("ij,ij->i", turned, self._levers)
         return bounds
 
-    def _bounds_between(self, low: Vector, high: Vector) -> Vector:
-        """[P] m: no pair is nearer than this while every joint is between `low` and `high` [N]."""
+    def _travel(self, low: Vector, high: Vector) -> Vector:
+        """[P] m: at most so much nearer than `_known` is a pair while every joint is between `low` and `high` [N]."""
         turned = np.maximum(self._known_at - low, high - self._known_at)
-        return self._known - np.einsum("ij,ij->i", turned, self._levers)
+        travel: Vector = np.einsum("ij,ij->i", turned, self._levers)
+        return travel
 
     def _measure(self, pair: int, position: Vector, limit: float) -> float:
         """Distance of a pair beyond its margin [m] when it is below `limit`, else any number that is not."""

@@ -29,6 +29,20 @@ def profile_names() -> list[str]:
     return sorted({path.stem for folder in profile_folders() for path in folder.glob("*.yaml")} - {TEMPLATE})
 
 
+def profile_list() -> str:
+    """All profiles for a person, separated by commas; those without a model, which cannot be run yet, are marked."""
+    return ", ".join(
+        f"{name} (not runnable yet: no model)" if _lacks_a_model(name) else name for name in profile_names()
+    )
+
+
+def _lacks_a_model(name: str) -> bool:
+    try:
+        return find_profile(name).model is None
+    except ProfileError:
+        return False  # whoever names it is told what is wrong
+
+
 def find_profile(name_or_path: str) -> RobotProfile:
     """The profile called `name_or_path`, or in the file of that path (with .yaml, or with a slash).
 
@@ -40,8 +54,8 @@ def find_profile(name_or_path: str) -> RobotProfile:
         path = folder / f"{name_or_path}.yaml"
         if path.is_file():
             return RobotProfile.from_yaml(path)
-    known = ", ".join(profile_names()) or "none"
     raise ProfileError(
-        f"no robot profile {name_or_path!r}. There are: {known}. Name one of them, give the path of a file, or copy "
+        f"no robot profile {name_or_path!r}. There are: {profile_list() or 'none'}. "
+        f"Name one of them, give the path of a file, or copy "
         f"robots/template.yaml to robots/{name_or_path}.yaml and fill it in"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import mujoco
 import numpy as np
 
@@ -108,7 +110,7 @@ class MujocoArm:
         there = values.tobytes()
         if there == self._here and values.ndim == 1:
             return
-        if values.shape != self._joints.shape or not np.isfinite(values).all():
+        if values.shape != self._joints.shape or not math.isfinite(values @ values):
             raise ValueError(
                 f"need {self.model.nq} finite joint positions for {list(self._names)}, got {values.tolist()}"
             )

@@ -10,7 +10,7 @@ from mujoco import MjSpec
 
 from world2act_core.robot.fields import ROBOSUITE
 from world2act_core.robot.parts import ModelSpec
-from world2act_core.robot.profile import ProfileError, RobotProfile
+from world2act_core.robot.profile import GIVE_A_MODEL, ProfileError, RobotProfile
 
 EEF_SITE = "world2act_eef"
 TABLE = "table"
@@ -42,8 +42,8 @@ def require_model(profile: RobotProfile, what: str) -> ModelSpec:
     """The profile's `model`; ProfileError saying that `what` needs one when it has none."""
     if profile.model is None:
         raise ProfileError(
-            f"robot profile {profile.name}: {what} needs a MuJoCo model of the arm, and the profile has none. Give "
-            f"`model.mjcf` the path of an MJCF file, or use command.interface arm_command"
+            f"robot profile {profile.name}: {what} needs a MuJoCo model of the arm, and the profile has none. "
+            f"{GIVE_A_MODEL}"
         )
     return profile.model
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from world2act_core.robot.commands import GripperInterface
 from world2act_core.robot.fields import Box, KeepOutBox, Offset, Point, ProfileModel, ProfilePath, Topic
+from world2act_core.robot.gripper_scale import GripperScale
 
 
 class JointSpec(ProfileModel):
@@ -67,17 +68,19 @@ class GripperSpec(ProfileModel):
 
     @model_validator(mode="after")
     def _open_is_not_closed(self) -> Self:
-        for pair in (("reading_open", "reading_closed"), ("command_open", "command_closed")):
-            if getattr(self, pair[0]) == getattr(self, pair[1]):
-                raise ValueError(f"{pair[0]} and {pair[1]} are both {getattr(self, pair[0])}: they must differ")
-        if not self.width_closed < self.width_open:
-            raise ValueError(f"width_closed {self.width_closed} must be below width_open {self.width_open}")
+        if self.command_open == self.command_closed:
+            raise ValueError(f"command_open and command_closed are both {self.command_open}: they must differ")
+        _ = self.scale
         return self
+
+    @property
+    def scale(self) -> GripperScale:
+        """From a reading to the distance between the fingertips."""
+        return GripperScale(self.reading_open, self.reading_closed, self.width_open, self.width_closed)
 
     def width(self, reading: float) -> float:
         """Distance between the fingertips [m] for a reading (the sum of the joints' positions), not clipped."""
-        share = (reading - self.reading_closed) / (self.reading_open - self.reading_closed)
-        return self.width_closed + share * (self.width_open - self.width_closed)
+        return self.scale.width(reading)
 
     def driver_value(self, gripper: float) -> float:
         """What the driver is sent for a command in [-1, 1] (+1 closes); commands outside are clipped."""
@@ -159,7 +162,7 @@ class ToolBox(ProfileModel):
 
 
 class ModelSpec(ProfileModel):
-    """The MuJoCo model for kinematics and distances. Without one, commands must be `arm_command`."""
+    """The MuJoCo model for kinematics and distances. A profile without one cannot be run yet."""
 
     mjcf: ProfilePath = Field(
         description="`robosuite:NAME` for an arm of the robosuite wheel, or an MJCF file relative to the profile"

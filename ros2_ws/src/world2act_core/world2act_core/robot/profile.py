@@ -27,6 +27,10 @@ from world2act_core.robot.parts import (
     StateSpec,
     Workspace,
 )
+from world2act_core.robot.safety_spec import SafetySpec
+
+GIVE_A_MODEL = "Give `model.mjcf` an MJCF file of the arm: docs/how-to/your-own-arm.md, section 4, says how"
+"""What to do about a profile that cannot be run because it has no model."""
 
 
 class ProfileError(ValueError):
@@ -54,6 +58,7 @@ class RobotProfile(ProfileModel):
     workspace: Workspace = Field(description="Where the arm may be")
     speed: SpeedSpec = Field(description="How fast the end effector may be")
     collision: CollisionSpec = Field(default=CollisionSpec(), description="Distances that are kept")
+    safety: SafetySpec = Field(default=SafetySpec(), description="How strict the safety filter is")
     hold: HoldSpec = Field(default=HoldSpec(), description="What hold means")
     cameras: tuple[CameraSource, ...] = Field(min_length=1, description="The cameras")
     model: ModelSpec | None = Field(
@@ -73,10 +78,14 @@ class RobotProfile(ProfileModel):
         self._home_is_allowed()
         if self.speed.reduced_eef > self.speed.max_eef:
             raise ValueError(f"speed: reduced_eef {self.speed.reduced_eef} exceeds max_eef {self.speed.max_eef}")
+        if self.safety.e_stop_heartbeat_s and self.state.e_stop is None:
+            raise ValueError(
+                f"safety.e_stop_heartbeat_s is {self.safety.e_stop_heartbeat_s}, but state.e_stop is empty: name the "
+                f"topic of the emergency stop, or leave the heartbeat out"
+            )
         if self.model is None and self.command.interface != "arm_command":
             raise ValueError(
-                f"command: {self.command.interface} needs joint commands, and those need a `model`: give one, or use "
-                f"interface arm_command with a driver that takes Cartesian targets"
+                f"command: {self.command.interface} needs joint commands, and those need a `model`. {GIVE_A_MODEL}"
             )
         if self.gripper.command.interface == "with_arm" and self.command.interface != "arm_command":
             raise ValueError(

@@ -29,16 +29,17 @@ a slash is a path. Models and calibrations that a profile names are relative to 
 | `fr3` | Franka Research 3, Franka hand | franka_ros2 | robosuite's Panda (same links) | the vendor's |
 | `ur5e` | UR5e, Robotiq 2F-85 | ur_robot_driver | robosuite's UR5e (to 2 mm) | jerk: ours, acceleration: the driver's |
 | `xarm7` | xArm7, xArm gripper | xarm_ros2 | robosuite's xArm7 | acceleration, jerk: ours, below the vendor's |
-| `so101` | SO-101 | one that takes Cartesian targets | none: robosuite ships none | all rates: ours |
+| `so101` | SO-101 | one of your own | none: **not runnable yet** | all rates: ours |
 | `sim_panda` | the simulated Panda | the simulator | robosuite's Panda | the vendor's |
 
 **What never was.** No real arm was attached where these were written. Limits, topics and joint names are from what the
 vendors publish; workspace boxes, margins and speeds are ours and must be measured at your table. `world2act doctor
 --robot NAME` compares a profile with the live driver.
 
-**Without a model** (`so101`) there is no kinematics and no distance to the table: whatever needs them refuses and names
-the field to fill in. Lengths are metres, angles radians (metres for joints that slide), poses are in the base frame,
-quaternions x y z w.
+**Without a model** (`so101`) there is no kinematics and no distance to the table, and `arm_commander` needs both:
+`world2act up real`, the launch files and `doctor` refuse such a profile until `model` is filled in
+([how](../how-to/your-own-arm.md#4-the-model)). Lengths are metres, angles radians (metres for joints that slide), poses
+are in the base frame, quaternions x y z w.
 """
 
 

@@ -1,6 +1,7 @@
 """An independent judge of the commands an arm is sent: every one against the joint limits, and when the last one moved.
 
-It stands at the receiver and knows nothing of the filter that is meant to keep the limits.
+It stands at the receiver and knows nothing of the filter that is meant to keep the limits, nor of the period that the
+sender believes in: it looks at the times, too.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from world2act_core.robot.joint_limits import JointLimits
+from world2act_core.robot.pace import Pace
 
 Vector = NDArray[np.float64]
 
@@ -21,7 +23,7 @@ RATES = ("velocity", "acceleration", "jerk")
 
 @dataclass(frozen=True)
 class Violation:
-    """A limit that a command broke. time_s: when it was received; value and limit: rad and s, or m and s."""
+    """A limit that a command broke. time_s: of the command; value and limit: rad and s, or m and s."""
 
     time_s: float
     joint: str
@@ -36,8 +38,10 @@ class Findings:
 
     worst: for position, velocity, acceleration and jerk the largest share of a joint's limit; 1 is at the limit (a
     position's share is counted from the middle of its range). violation_count goes on when `violations`, the first
-    MAX_VIOLATIONS, is full. last_motion_s: when the last command that moved the arm was received; None: none did.
+    MAX_VIOLATIONS, is full. last_motion_s: when the last command that moved the arm came; None: none did.
     restarts: how often a stream began anew at the arm's measured position. refused: not finite or of another size.
+    pace: the smallest share of the nominal period that really passed between commands, judged over many of them; 1:
+    none came too soon. lost: that were sent and did not arrive; over them only the velocity can be judged.
     """
 
     commands: int = 0
@@ -47,15 +51,22 @@ class Findings:
     last_motion_s: float | None = None
     restarts: int = 0
     refused: int = 0
+    pace: float = 1.0
+    lost: int = 0
 
 
 class CommandReferee:
     """Judges a stream of joint commands that come one per `period_s` by intention.
 
-    Times of arrival jitter, and differences over jittered times would find what nobody commanded: velocities,
-    accelerations and jerks are differences of consecutive commands over the nominal period. After `pause_s` without a
-    command the next one begins a new stream; it must be where the arm is, or it is a jump ("start"). A sender that has
-    been at rest may also begin anew where the arm is, as after a cleared fault.
+    Times jitter, and differences over jittered times would find what nobody commanded: velocities, accelerations and
+    jerks are differences of consecutive commands over the nominal period. A sender whose commands come more often than
+    that moves the arm faster than it says, so when less time has passed over the last commands than their periods (see
+    Pace for what is forgiven), the differences are taken over what did pass. After `pause_s` without a command the next
+    one begins a new stream; it must be where the arm is, or it is a jump ("start"). A sender that has been at rest may
+    also begin anew where the arm is, as after a cleared fault.
+
+    Times are when commands were sent, by any clock that the receiver trusts (the middleware's stamps): when they are
+    received depends on how busy the receiver is.
 
     Args:
         limits: of the arm. period_s: nominal time between commands. tolerance: share of a limit that is forgiven.
@@ -72,26 +83,55 @@ class CommandReferee:
         self._limits, self._period_s = limits, period_s
         self._tolerance, self._still, self._pause_s = tolerance, still, pause_s
         self._start_tolerance, self._rest_s = start_tolerance, rest_s
+        self._pace = Pace(period_s)
+        self._violations_before = self._commands_before = self._lost_before = 0
+        self.findings = Findings()
         self._middle = (limits.position_high + limits.position_low) / 2.0
         self._half = (limits.position_high - limits.position_low) / 2.0
         self.restart()
 
     def restart(self) -> None:
-        """Forget everything seen."""
+        """Forget everything seen, but for how much it was."""
+        self._violations_before += self.findings.violation_count
+        self._commands_before += self.findings.commands
+        self._lost_before += self.findings.lost
         self.findings = Findings()
         self.new_stream()
+
+    @property
+    def violations_ever(self) -> int:
+        """Violations since it was made, however often it was restarted."""
+        return self._violations_before + self.findings.violation_count
+
+    @property
+    def commands_ever(self) -> int:
+        """Commands since it was made, however often it was restarted."""
+        return self._commands_before + self.findings.commands
+
+    @property
+    def lost_ever(self) -> int:
+        """Commands that were lost since it was made, however often it was restarted."""
+        return self._lost_before + self.findings.lost
 
     def new_stream(self) -> None:
         """The next command has nothing to do with those before."""
         self._positions: deque[Vector] = deque(maxlen=4)
         self._velocities: deque[Vector] = deque(maxlen=3)
-        self._received_s: float | None = None
+        self._sent_s: float | None = None
+        self._real_period_s = self._period_s
+        self._missing = 0
+        self._pace.restart()
+
+    def lost(self, count: int) -> None:
+        """So many commands before the next one were sent, and lost on the way."""
+        self.findings.lost += count
+        self._missing += count
 
     def see_position(
         self, time_s: float, position: Vector, measured: Vector | None = None, velocity: Vector | None = None,
         acceleration: Vector | None = None,
     ) -> None:  # fmt: skip
-        """A commanded position [N] received at `time_s`, with what the message says of velocity and acceleration.
+        """A commanded position [N] sent at `time_s`, with what the message says of velocity and acceleration.
 
         measured: where the arm is, to judge the beginning of a stream; None: that is not judged.
         """
@@ -103,28 +143,42 @@ class CommandReferee:
             self._positions.clear()
         if not self._positions and measured is not None:
             self._judge(time_s, "start", position - measured, np.full(len(position), self._start_tolerance))
+        leap = self._leap(time_s, position)
         self._positions.append(position)
         self._judge_position(time_s, position)
         history = list(self._positions)
         for order, quantity in enumerate(RATES, start=1):
             if len(history) > order:
-                self._judge_rate(time_s, quantity, np.diff(history, order, axis=0)[-1] / self._period_s**order)
+                self._judge_rate(time_s, quantity, np.diff(history, order, axis=0)[-1] / self._real_period_s**order)
         for quantity, value in (("velocity", velocity), ("acceleration", acceleration)):
             if value is not None:
                 self._judge_rate(time_s, quantity, value)
         moved = len(history) > 1 and self._moves((history[-1] - history[-2]) / self._period_s)
-        if moved or (velocity is not None and self._moves(velocity)):
+        if moved or leap or (velocity is not None and self._moves(velocity)):
             self.findings.last_motion_s = time_s
 
+    def _leap(self, time_s: float, position: Vector) -> bool:
+        """After lost commands: what is between the last position and this one; whether it is a motion."""
+        periods, self._missing = self._missing + 1, 0
+        if periods == 1 or not self._positions:
+            return False
+        velocity = (position - self._positions[-1]) / (periods * self._real_period_s)
+        self._judge_rate(time_s, "velocity", velocity)
+        self._positions.clear()
+        return self._moves(velocity)
+
     def see_velocity(self, time_s: float, velocity: Vector) -> None:
-        """A commanded velocity [N] received at `time_s`."""
+        """A commanded velocity [N] sent at `time_s`."""
         if not self._begin(time_s, velocity):
             return
+        if self._missing:
+            self._velocities.clear()
+            self._missing = 0
         self._velocities.append(velocity)
         history = list(self._velocities)
         for order, quantity in enumerate(RATES):
             if len(history) > order:
-                value = history[-1] if order == 0 else np.diff(history, order, axis=0)[-1] / self._period_s**order
+                value = history[-1] if order == 0 else np.diff(history, order, axis=0)[-1] / self._real_period_s**order
                 self._judge_rate(time_s, quantity, value)
         if self._moves(velocity):
             self.findings.last_motion_s = time_s
@@ -147,9 +201,12 @@ class CommandReferee:
     def _begin(self, time_s: float, *vectors: Vector) -> bool:
         """Count the command; False for one that is no command: of another size or not finite."""
         self.findings.commands += 1
-        if self._received_s is not None and time_s - self._received_s > self._pause_s:
+        if self._sent_s is not None and abs(time_s - self._sent_s) > self._pause_s:
             self.new_stream()
-        self._received_s = time_s
+        self._sent_s = time_s
+        pace = self._pace.see(time_s)
+        self.findings.pace = min(self.findings.pace, pace)
+        self._real_period_s = pace * self._period_s
         if all(vector.shape == self._middle.shape and np.isfinite(vector).all() for vector in vectors):
             return True
         self.findings.refused += 1

@@ -40,6 +40,7 @@ TRACKING_ERROR: Final = "TRACKING_ERROR"
 PERIOD: Final = "PERIOD"
 E_STOP: Final = "E_STOP"
 
+PRESSED: Final = "the emergency stop is pressed: release it, then clear the fault"
 _CLIP, _SLOW, _HOLD, _STOP = Reaction.CLIP, Reaction.SLOW, Reaction.HOLD, Reaction.STOP
 
 CHECKS: Final[tuple[CheckSpec, ...]] = (

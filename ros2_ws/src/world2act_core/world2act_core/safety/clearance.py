@@ -15,7 +15,7 @@ from world2act_core.safety import checks
 from world2act_core.safety.regions import Finding
 from world2act_core.safety.settings import SafetySettings
 from world2act_core.safety.types import Joints
-from world2act_core.safety.way import WayToRest
+from world2act_core.safety.way import WayToRest, turn_between
 
 _HORIZON_M = 0.1
 """How far the model looks beyond the margin: the farther, the longer one answer lasts, and the more it costs."""
@@ -56,23 +56,19 @@ class Clearance:
         """
         if self._near_m - self._reach_m * way.turn_from(self._anchor) >= self._margin:
             return None
-        if remember and self._is_clear(way):
-            self._since_measured += 1
-            return None
-        distance, what = self._measure(way.first)
         if remember:
-            self._remember(way.first, distance)
-        finding = self._judge(distance, what)
-        if finding is not None or self._near_m - self._reach_m * way.turn_from(self._anchor) >= self._margin:
-            return finding
-        rest = way.rest
-        while rest:
-            rest = rest[self._first_near(rest) :]
-            if rest:
-                finding = self._judge(*self._measure(rest[0]))
-                if finding is not None:
-                    return finding
-                rest = rest[1:]
+            self._since_measured += 1
+            if self._is_clear(way):
+                return None
+        left = [way.first, *way.rest]
+        while left := left[self._first_near(left) :]:
+            distance, what = self._measure(left[0])
+            if remember and left[0] is way.first:
+                self._remember(way.first, distance)
+            finding = self._judge(distance, what)
+            if finding is not None:
+                return finding
+            left = left[1:]
         return None
 
     def slope(self, position: Joints) -> Joints | None:
@@ -104,7 +100,12 @@ class Clearance:
 
     def _first_near(self, positions: list[Joints]) -> int:
         """Index of the first of some positions that is worth measuring; their number: there is none."""
-        return 0 if self._bounded is None else self._bounded.first_near(np.array(positions), self._margin)
+        if not positions:
+            return 0
+        if self._bounded is not None:
+            return self._bounded.first_near(np.array(positions), self._margin)
+        bounds = (self._near_m - self._reach_m * turn_between(position, self._anchor) for position in positions)
+        return next((index for index, bound in enumerate(bounds) if not bound >= self._margin), len(positions))
 
     def _remember(self, position: Joints, distance: float) -> None:
         self._anchor, self._near_m, self.measured_m = position, distance, distance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 
@@ -30,6 +31,10 @@ from world2act_core.safety.types import (
 )
 
 NOTHING_FRESH = "there is nothing fresh to execute"
+SETTLED_S = 0.2
+"""So long the command has been at rest before it may be put where the arm is. Sooner, what drives the arm would be sent
+from the last of a motion to another pose within one period."""
+_POSE_IN_DOUBT = frozenset({checks.STATE_LOST, checks.TRACKING_ERROR, checks.E_STOP})
 _GEOMETRY = (checks.WORKSPACE, checks.ELBOW, checks.KEEP_OUT, checks.SELF_COLLISION, checks.TABLE_COLLISION)
 
 
@@ -60,6 +65,7 @@ class SafetyFilter:
         self._max_eef_speed = settings.max_eef_speed
         self._mode = SafetyMode.HOLDING
         self._seconds_max = 0.0
+        self._rested_s = 0.0
         self._started = False
 
     def start(self, position: Vector, gripper: float = -1.0) -> None:
@@ -73,6 +79,7 @@ class SafetyFilter:
         self._gripper.start(gripper if math.isfinite(gripper) else -1.0)
         self._seconds_max = 0.0
         self._mode = SafetyMode.HOLDING
+        self._rested_s = 0.0
         self._begin_at(joints)
         self._started = True
 
@@ -95,8 +102,10 @@ class SafetyFilter:
         now_s = situation.now_s
         request = inputs.as_numbers(request)
         self._flags.begin()
-        period_s = self._intake.period(period_s, now_s)
+        period_s = self._intake.period(period_s, situation)
         self._intake.arm(situation, self._motion.state.position)
+        if situation.e_stop:
+            self._go_along()
         wanted = self._intake.request(request, situation, self._motion)
         following = None
         if wanted is not None and not self._flags.must_rest:
@@ -107,6 +116,7 @@ class SafetyFilter:
             if wanted is not None:
                 self._look_ahead(wanted, now_s)
         self._motion.commit(self._motion.stopping(period_s) if following is None else following)
+        self._rested_s = self._rested_s + period_s if self._motion.at_rest else 0.0
         if self._guard is not None:
             self._guard.settle(self._motion.state.position, checked=following is not None)
         gripper = self._grip(request, wanted, period_s, now_s)
@@ -117,12 +127,13 @@ class SafetyFilter:
     def clear(self, situation: Situation) -> ClearResult:
         """End every latched reaction if the causes are gone, which the last `step` and this situation tell.
 
-        When the arm is not where it was told to be (it was moved, or sagged), it begins again where it is.
+        When the arm is not where it was told to be (it was moved by hand), it begins again where it is: half of what a
+        first reference may be off is taken for that, anything less for a servo that gives a little.
         """
         faults = self._flags.latched()
         left = [] if self._motion.at_rest else ["the arm still moves: wait until it is at rest"]
         if situation.e_stop:
-            left.append("E_STOP: the emergency stop is pressed: release it")
+            left.append(f"E_STOP: {situation.e_stop_reason or checks.PRESSED}")
         position, problem = inputs.measured(situation, self.limits, self.settings)
         if position is None:
             left.append(f"{checks.STATE_LOST}: {problem}")
@@ -130,8 +141,9 @@ class SafetyFilter:
         left += [f"{name}: {text}" for name, text in self._flags.still_there() if name not in seen_now]
         if left or position is None:
             return ClearResult(False, faults, "; ".join(left))
-        moved = inputs.farthest(position, self._motion.state.position, self.limits)[1]
-        if moved > self.settings.tracking_error_rad:
+        if self._was_moved_to(position):
+            if self._rested_s < SETTLED_S:
+                return ClearResult(False, faults, "the arm has come to rest only now: clear again in a moment")
             try:
                 self._begin_at(inputs.beginning(position, self.limits, self.settings))
             except ValueError as error:
@@ -151,6 +163,12 @@ class SafetyFilter:
         )
 
     @property
+    def trusts_pose(self) -> bool:
+        """Whether a driver may correct commands by the measured pose: it is known, the arm goes where it is told, and
+        nobody has stopped it. From the first doubt on until it is cleared it may not."""
+        return not self._flags.any_in_force(_POSE_IN_DOUBT)
+
+    @property
     def _scale(self) -> float:
         # The cap itself is how SPEED slows the arm down.
         slowing = any(name != checks.SPEED for name in self._flags.slowing())
@@ -162,6 +180,19 @@ class SafetyFilter:
         self._intake.forget()
         if self._guard is not None:
             self._guard.start(position)
+
+    def _go_along(self) -> None:
+        """While the emergency stop is pressed somebody may move the arm by hand. The command goes along, or the arm
+        would leap back as soon as its drives are on again."""
+        position = self._intake.measured
+        if position is None or self._rested_s < SETTLED_S or not self._was_moved_to(position):
+            return
+        with contextlib.suppress(ValueError):  # outside its limits it is not followed; `clear` says so
+            self._begin_at(inputs.beginning(position, self.limits, self.settings))
+
+    def _was_moved_to(self, position: Joints) -> bool:
+        apart = inputs.farthest(position, self._motion.state.position, self.limits)[1]
+        return apart > self.settings.start_jump_rad / 2
 
     def _follow(self, wanted: Joints, period_s: float, now_s: float) -> ReferenceState:
         reference = self._reference.push(wanted, period_s)

@@ -75,6 +75,10 @@ class FlagBoard:
         """Names of the checks whose reaction goes on until it is cleared."""
         return tuple(flag.name for flag in self._reacting if flag.latched)
 
+    def any_in_force(self, names: frozenset[str]) -> bool:
+        """Whether one of these checks has found something in this period, or its reaction goes on."""
+        return any(flag.name in names for flag in self._reacting)
+
     @property
     def must_rest(self) -> bool:
         """Whether a reaction is in force that brings the arm to rest."""

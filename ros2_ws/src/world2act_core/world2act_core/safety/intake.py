@@ -28,15 +28,21 @@ class Intake:
         """The next reference is a first one: it has to begin where the arm is."""
         self._last: Joints | None = None
 
-    def period(self, period_s: float, now_s: float) -> float:
+    @property
+    def measured(self) -> Joints | None:
+        """The measured position [N] that `arm` was told last; None when it could not be used."""
+        return self._measured
+
+    def period(self, period_s: float, situation: Situation) -> float:
         """The period to move for [s]: the given one if it makes sense."""
-        settings = self._settings
+        settings, now_s = self._settings, situation.now_s
         if not _SHORTEST_S <= period_s < math.inf:
             text = f"the period is {period_s} s: taken as {settings.nominal_period_s:g}; see the caller's clock"
             self._flags.found(checks.PERIOD, text, now_s)
             return settings.nominal_period_s
-        if period_s > settings.max_period_s:
-            text = f"the period was {period_s:.3f} s, most {settings.max_period_s:g}: the arm lags; is the CPU busy?"
+        really_s = max(period_s, situation.since_last_s)
+        if really_s > settings.max_period_s:
+            text = f"the period was {really_s:.3f} s, most {settings.max_period_s:g}: the arm lags; is the CPU busy?"
             self._flags.found(checks.PERIOD, text, now_s)
         return min(period_s, settings.max_period_s)
 
@@ -44,8 +50,7 @@ class Intake:
         """Emergency stop, joint states, and whether the arm is where it was told to be: `commanded` [N]."""
         now_s, limit = situation.now_s, self._settings.tracking_error_rad
         if situation.e_stop:
-            text = "the emergency stop is pressed: release it, then clear the fault"
-            self._flags.found(checks.E_STOP, text, now_s)
+            self._flags.found(checks.E_STOP, situation.e_stop_reason or checks.PRESSED, now_s)
         self._measured, problem = inputs.measured(situation, self._limits, self._settings)
         if self._measured is None:
             self._flags.found(checks.STATE_LOST, problem, now_s)

@@ -95,9 +95,10 @@ class SafetySettings(_Model):
     @model_validator(mode="after")
     def _overrides_are_allowed(self) -> Self:
         for name, override in self.overrides.items():
-            if name not in BY_NAME:
-                raise ValueError(f"overrides: there is no check {name!r}; choose from {', '.join(BY_NAME)}")
-            _refuse_milder(name, override)
+            try:
+                check_override(name, override)
+            except ValueError as error:
+                raise ValueError(f"overrides: {error}") from error
         return self
 
     @model_validator(mode="after")
@@ -119,10 +120,13 @@ class SafetySettings(_Model):
         return latched or self.reaction(name) is Reaction.STOP
 
 
-def _refuse_milder(name: str, override: CheckOverride) -> None:
+def check_override(name: str, override: CheckOverride) -> None:
+    """Raises ValueError, saying what is allowed: there is no check `name`, or it must not be that mild."""
+    if name not in BY_NAME:
+        raise ValueError(f"there is no check {name!r}; choose from {', '.join(BY_NAME)}")
     spec = BY_NAME[name]
     if override.reaction is not None and Reaction(override.reaction).severity < spec.least.severity:
         allowed = [str(reaction) for reaction in Reaction if reaction.severity >= spec.least.severity]
-        raise ValueError(f"overrides: {name} cannot react with {override.reaction!r}; choose from {', '.join(allowed)}")
+        raise ValueError(f"{name} cannot react with {override.reaction!r}; choose from {', '.join(allowed)}")
     if override.latched is False and Reaction(override.reaction or spec.reaction) is Reaction.STOP:
-        raise ValueError(f"overrides: {name} stops the arm, so it is always latched; leave `latched` out")
+        raise ValueError(f"{name} stops the arm, so it is always latched; leave `latched` out")

@@ -77,6 +77,8 @@ class Situation:
 
     position: measured [N], rad, None when nothing has been measured; state_age_s: its age. e_stop: pressed now.
     hold_reason: why the caller wants the arm to hold though nothing is wrong ("no skill is active"); empty: it moves.
+    e_stop_reason: what is said about the emergency stop; empty: that it is pressed. since_last_s: how long ago the last
+    period really began, 0 when the caller does not know.
     """
 
     now_s: float
@@ -84,6 +86,8 @@ class Situation:
     state_age_s: float
     e_stop: bool = False
     hold_reason: str = ""
+    e_stop_reason: str = ""
+    since_last_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -62,3 +62,8 @@ class WayToRest:
 def travel_between(first: Joints, second: Joints, levers: Joints) -> float:
     """How far [m] joints can move anything from one position [N] to another; levers: [N] m per rad."""
     return sum(lever * abs(a - b) for a, b, lever in zip(first, second, levers))
+
+
+def turn_between(first: Joints, second: Joints) -> float:
+    """How far [rad] all joints together turn from one position [N] to another."""
+    return sum(abs(a - b) for a, b in zip(first, second))
