@@ -14,6 +14,7 @@ from world2act_core.calibration import CameraCalibration
 from world2act_core.pose import MAX_ROTATION_RAD, MAX_TRANSLATION_M, action_between, state_vector
 from world2act_core.types import ArmTarget, EefPose, Observation
 from world2act_sim.arm_handles import ArmHandles
+from world2act_sim.arm_torques import ArmTorques
 from world2act_sim.fixtures import FixtureName
 from world2act_sim.perturbation import SEEN, Perturbation
 from world2act_sim.render import CameraRenderer, RenderMode, apply_fast_settings
@@ -95,6 +96,7 @@ class TabletopWorld:
         self.scene = Scene(self._env)
         self._robot = self._env.robots[0]
         self.arm = ArmHandles.of(self.model, self._robot)
+        self._torques = self._arm_torques()
         self._ticks = 0
         self.task: Task | None = None
         base = self.data.body(self._robot.robot_model.root_body)
@@ -139,6 +141,7 @@ class TabletopWorld:
         self.scene.check(wanted)
         self.task = wanted
         self._env.reset()
+        self._torques = self._arm_torques()
         self._ticks = 0
         self.scene.arrange(np.random.default_rng([seed, 7]), self.task, perturbation)
         self._settle()
@@ -237,6 +240,10 @@ class TabletopWorld:
             self._renderer.close()
             self._renderer = None
 
+    def _arm_torques(self) -> ArmTorques:
+        """For robosuite's present controller: every reset makes a new one."""
+        return ArmTorques(self.model, self.data, self._robot.composite_controller.part_controllers["right"])
+
     def _settle(self) -> None:
         """Let objects come to rest while the arm stands still."""
         here = ArmTarget(self.eef_pose(), -1.0)
@@ -252,17 +259,22 @@ class TabletopWorld:
         self._advance(action, round(1.0 / (CONTROL_HZ * self.model.opt.timestep)))
 
     def _advance(self, action: NDArray[np.float64], substeps: int) -> None:
-        robot, controller, model, data = self._robot, self._robot.composite_controller, self.model, self.data
-        parts = robot._enabled_parts
+        """`substeps` of physics; action: shares [-1, 1] of the largest step, [6], and the gripper."""
+        controller, model, data = self._robot.composite_controller, self.model, self.data
         for substep in range(substeps):
             mujoco.mj_step1(model, data)
-            if substep % CONTROL_DECIMATION == 0:
+            if substep == 0:
                 controller.update_state()
-                if substep == 0:
-                    controller.set_goal(action)
-                for part, command in controller.run_controller(parts).items():
-                    actuators = robot._ref_actuators_indexes_dict[part]
-                    limits = model.actuator_ctrlrange[actuators]
-                    data.ctrl[actuators] = np.clip(command, limits[:, 0], limits[:, 1])
+                controller.set_goal(action)
+                commands = controller.run_controller(self._robot._enabled_parts)
+                # What the gripper is told does not change before the next action.
+                self._tell(self.arm.fingers, commands["right_gripper"])
+                self._tell(self.arm.actuators, commands["right"])
+            elif substep % CONTROL_DECIMATION == 0:
+                self._tell(self.arm.actuators, self._torques.compute())
             mujoco.mj_step2(model, data)
         mujoco.mj_forward(model, data)
+
+    def _tell(self, actuators: NDArray[np.int64], command: NDArray[np.float64]) -> None:
+        limits = self.model.actuator_ctrlrange[actuators]
+        self.data.ctrl[actuators] = np.clip(command, limits[:, 0], limits[:, 1])
