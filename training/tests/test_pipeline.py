@@ -188,12 +188,57 @@ def test_a_step_that_fails_stops_only_what_needs_it(
     assert run(steps, tmp_path)[0].ran == ["model", "score"]
 
 
-def test_a_result_that_is_gone_is_made_again(tmp_path: Path) -> None:
+def test_what_is_not_kept_is_made_again_only_for_what_has_to_run(tmp_path: Path) -> None:
     steps = chain(tmp_path)
     run(steps, tmp_path)
+    made = Records(tmp_path).read("data").made  # type: ignore[union-attr]
+    (tmp_path / "data").unlink()
     (tmp_path / "model").unlink()
-    assert [r.why for r in review_steps(steps, Records(tmp_path))][1:3] == ["model is gone", "after model"]
+    found = {review.step.name: (str(review.status), review.why) for review in review_steps(steps, Records(tmp_path))}
+    assert found["data"] == ("not kept", "data is gone") and found["model"] == ("not kept", "model is gone")
+    assert found["score"] == found["other"] == ("finished", "")
+    outcome, lines = run(steps, tmp_path)
+    assert not outcome.ran and not outcome.left_out
+    assert lines[0] == (
+        "[1/4] data: finished (data is gone; nothing that is to run reads it, --only data makes it again)"
+    )
+    # A changed score reads the model, which reads the data; other has nothing to do with it.
+    steps[2] = step(tmp_path, "score", "model", text="y")
+    outcome, lines = run(steps, tmp_path)
+    assert (
+        outcome.ran == RAN == ["data", "model", "score"] and "[1/4] data: not kept (data is gone), about 1 min" in lines
+    )
+    # It is the same result: what was made of it is not outdated.
+    assert Records(tmp_path).read("data").made == made  # type: ignore[union-attr]
+    assert set(states(steps, tmp_path).values()) == {"finished"}
+    assert not Records(tmp_path).why_outdated("other")
+    (tmp_path / "data").unlink()
+    assert run(steps, tmp_path, only=with_inputs(steps, ("data",)), asked=("data",))[0].ran == ["data"]
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
+@pytest.mark.parametrize("trouble", ["ctrl-c", "error"])
+def test_what_reads_a_result_waits_until_it_is_whole_again(
+    tmp_path: Path, trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = chain(tmp_path)
+    steps[1] = step(tmp_path, "model", "data", trouble=trouble)
+    run(steps, tmp_path)
+    (tmp_path / "model").unlink()
+    steps[2] = step(tmp_path, "score", "model", text="y")
+    monkeypatch.setenv("STEP_TROUBLE", "model")
+    if trouble == "ctrl-c":
+        with pytest.raises(RecipeInterrupted):
+            run(steps, tmp_path)
+    else:
+        outcome, _ = run(steps, tmp_path)
+        assert outcome.failed == {"model": "the disk is made of cheese"} and outcome.left_out == {
+            "score": "needs model"
+        }
+    assert (tmp_path / "score").read_text() == "x" and states(steps, tmp_path)["model"] == "interrupted"
+    monkeypatch.delenv("STEP_TROUBLE")
     assert run(steps, tmp_path)[0].ran == ["model", "score"]
+    assert set(states(steps, tmp_path).values()) == {"finished"}
 
 
 def test_a_step_that_grows_keeps_what_it_has(tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ class Record:
     """Name of a step -> which result of it was read."""
     fingerprint: str
     made: str = ""
-    """Names this very result: the fingerprint and when it was finished. A result made anew has another name."""
+    """Names this very result: the fingerprint and when it was finished. A result made anew has another name, one that
+    was not kept and is made again has the same."""
     seconds: float = 0.0
     """Time spent, interruptions left out."""
     cpu_seconds: float | None = None
@@ -64,13 +65,13 @@ class Records:
         record = self.read(name)
         if record is None:
             return ""
-        if record.state != "finished":
+        if not record.made:
             return f"{name} is not finished"
         for source, made in record.inputs.items():
             if made is None:
                 continue
             now = self.read(source)
-            if now is None or now.state != "finished" or now.made != made:
+            if now is None or now.made != made:
                 return f"{name} is older than {source}"
             if why := self.why_outdated(source):
                 return why

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -26,9 +26,12 @@ class Status(StrEnum):
     MISSING = "no command"
     BLOCKED = "blocked"
     """Needs a step that cannot run."""
+    NOT_KEPT = "not kept"
+    """Finished, but what it left is gone: made again, as it was, for a step that has to run and reads it."""
 
 
 UNABLE = (Status.MISSING, Status.BLOCKED)
+UP_TO_DATE = (Status.FINISHED, Status.NOT_KEPT)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def _review(step: Step, records: Records, before: dict[str, Review], forced: boo
     if forced:
         return say(Status.CHANGED, "asked for")
     changed = changed_fields(record.settings, now)
-    waiting = [n for n in step.inputs if before[n].status is not Status.FINISHED and before[n].status not in UNABLE]
+    waiting = [n for n in step.inputs if not _usable(before[n]) and before[n].status not in UNABLE]
     if changed:
         return say(
             Status.CHANGED, ", ".join(changed), extension=not waiting and _extends(step, changed, record, inputs)
@@ -85,12 +88,31 @@ def _review(step: Step, records: Records, before: dict[str, Review], forced: boo
         return say(Status.INTERRUPTED)
     gone = [path.name for path in step.produces if not path.exists()]
     if gone:
-        return say(Status.TO_DO, f"{', '.join(gone)} is gone")
+        return say(Status.NOT_KEPT, f"{', '.join(gone)} is gone")
     return say(Status.FINISHED)
 
 
 def _usable(review: Review) -> bool:
-    return review.status is Status.FINISHED and review.record is not None
+    """Whether there is a result to read, or one that is known and made again before anything reads it."""
+    being_made_again = review.status is Status.INTERRUPTED and review.record is not None and bool(review.record.made)
+    return review.status in UP_TO_DATE or being_made_again
+
+
+def steps_to_run(reviews: Sequence[Review], only: Collection[str] | None, asked: Collection[str]) -> set[str]:
+    """Names of the steps that are not up to date, of what is not kept and they read, and of those in ``asked``.
+
+    only: names that are considered at all (None: every one).
+    """
+    found: set[str] = set()
+    read: set[str] = set()
+    for review in reversed(reviews):
+        name, status = review.step.name, review.status
+        if (only is not None and name not in only) or status is Status.FINISHED or status in UNABLE:
+            continue
+        if status is not Status.NOT_KEPT or name in read or name in asked:
+            found.add(name)
+            read.update(review.step.inputs)
+    return found
 
 
 def _extends(step: Step, changed: list[str], record: Record, inputs: dict[str, str | None]) -> bool:

@@ -15,7 +15,7 @@ from training.common.machine import describe_machine, git_commit
 from training.recipes.pipeline.command_line import arguments, command_line
 from training.recipes.pipeline.fingerprint import fingerprint
 from training.recipes.pipeline.records import Record, Records
-from training.recipes.pipeline.review import UNABLE, Review, Status, review_steps
+from training.recipes.pipeline.review import UNABLE, Review, Status, review_steps, steps_to_run
 from training.recipes.pipeline.signals import SignalWatch
 from training.recipes.pipeline.step import Step, check_steps, open_command
 
@@ -44,24 +44,29 @@ def run_steps(
     only: Collection[str] | None = None,
     forced: Collection[str] = (),
     say: Say = print,
+    asked: Collection[str] = (),
 ) -> Outcome:
     """Bring every step (or those in ``only``) up to date. A step that fails stops those that need it, not the others.
 
     forced: made anew even though they are finished, and with them whatever reads their results.
-    say: takes one line per event.
+    say: takes one line per event. asked: made again if they were finished and not kept, also when nothing reads them.
     Raises RecipeInterrupted after Ctrl-C or SIGTERM; the same call continues.
     """
     check_steps(steps)
     outcome, anew = Outcome(), set(forced)
+    to_run = steps_to_run(review_steps(steps, records, tuple(anew)), only, asked)
     for number, step in enumerate(steps):
         if only is not None and step.name not in only:
             continue
-        review = review_steps(steps[: number + 1], records, tuple(anew))[-1]
+        reviews = {review.step.name: review for review in review_steps(steps[: number + 1], records, tuple(anew))}
+        review = reviews[step.name]
         anew.discard(step.name)
         head = f"[{number + 1}/{len(steps)}] {step.name}"
-        absent = [name for name in step.needs if review.inputs[name] is None]
+        absent = [name for name in step.needs if reviews[name].status is not Status.FINISHED]
         if review.status is Status.FINISHED:
             say(f"{head}: finished already")
+        elif review.status is Status.NOT_KEPT and step.name not in to_run:
+            say(f"{head}: finished ({review.why}; nothing that is to run reads it, --only {step.name} makes it again)")
         elif review.status in UNABLE or absent:
             outcome.left_out[step.name] = review.why if review.status in UNABLE else f"needs {', '.join(absent)}"
             say(f"{head}: left out, {outcome.left_out[step.name]}")
@@ -102,7 +107,7 @@ def _run(review: Review, records: Records, say: Say, forced: bool) -> str:
         problem = f"it ended without leaving {', '.join(gone)}"
     if not problem:
         finished = datetime.now(UTC).isoformat(timespec="milliseconds")
-        records.write(replace(record, state="finished", made=f"{now} {finished}"))
+        records.write(replace(record, state="finished", made=record.made or f"{now} {finished}"))
     return problem
 
 
@@ -141,12 +146,15 @@ def _begin(review: Review, now: str, records: Records, say: Say, forced: bool) -
         for place in moved:
             say(f"    what was there is now in {records.root / place}; delete it when you do not need it")
     goes_on = before is not None and (review.status is Status.INTERRUPTED or review.extension)
+    # A result that was not kept comes out as it was, so what was made of it stays what it is.
+    again = before is not None and not forced and review.status in (Status.NOT_KEPT, Status.INTERRUPTED)
     record = Record(
         step=step.name,
         state="started",
         settings=review.settings,
         inputs=review.inputs,
         fingerprint=now,
+        made=before.made if before is not None and again else "",
         seconds=before.seconds if before is not None and goes_on else 0.0,
         cpu_seconds=before.cpu_seconds if before is not None and goes_on else 0.0,
         command_line=command_line(step),

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from training.recipes.pipeline.review import UNABLE, Review, Status
+from training.recipes.pipeline.review import UNABLE, UP_TO_DATE, Review, Status
 
 COLOURS = {
-    Status.FINISHED: "green", Status.INTERRUPTED: "yellow", Status.CHANGED: "yellow", Status.OUTDATED: "yellow",
-    Status.MISSING: "red", Status.BLOCKED: "red",
+    Status.FINISHED: "green", Status.NOT_KEPT: "green", Status.INTERRUPTED: "yellow", Status.CHANGED: "yellow",
+    Status.OUTDATED: "yellow", Status.MISSING: "red", Status.BLOCKED: "red",
 }  # fmt: skip
 
 
@@ -25,7 +25,7 @@ def print_plan(reviews: Sequence[Review], console: Console | None = None) -> Non
         state = f"[{colour}]{review.status}[/]"
         table.add_row(review.step.name, state, minutes(review.step.minutes), took, review.why)
     console.print(table)
-    left = [review for review in reviews if review.status is not Status.FINISHED and review.status not in UNABLE]
+    left = [review for review in reviews if review.status not in (*UP_TO_DATE, *UNABLE)]
     unable = sum(review.status in UNABLE for review in reviews)
     console.print(
         f"{len(reviews)} steps, {len(reviews) - len(left) - unable} finished, {unable} cannot run; about "

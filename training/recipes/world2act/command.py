@@ -61,7 +61,14 @@ def reproduce(config: ReproduceConfig) -> Outcome | None:
         return None
     console = Console(soft_wrap=True, highlight=False)
     try:
-        outcome = run_steps(steps, records, only, forced, lambda line: console.print(line, markup=False, style="bold"))
+        outcome = run_steps(
+            steps,
+            records,
+            only,
+            forced,
+            lambda line: console.print(line, markup=False, style="bold"),
+            asked=tuple(config.only),
+        )
     finally:
         # Also after an interruption: the report says how far it has come.
         write_report(places, config.preset, review_steps(steps, records))

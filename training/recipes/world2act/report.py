@@ -19,7 +19,7 @@ from training.evidence.row import UNITS
 from training.evidence.table import count, numbers, success, trained_in
 from training.evidence.world2act import BASE, V1
 from training.post_training.imagined import META
-from training.recipes.pipeline.review import UNABLE, Review, Status
+from training.recipes.pipeline.review import UNABLE, UP_TO_DATE, Review
 from training.recipes.pipeline.show import minutes
 from training.recipes.world2act.places import Places
 
@@ -60,9 +60,7 @@ def write_report(places: Places, preset: str, reviews: Sequence[Review]) -> Path
         episodes=list(_episodes(places, album)),
         steps=[_step(review) for review in reviews],
         total=minutes(sum(review.record.seconds for review in reviews if review.record) / 60),
-        left=minutes(
-            sum(r.step.minutes for r in reviews if r.status is not Status.FINISHED and r.status not in UNABLE)
-        ),
+        left=minutes(sum(r.step.minutes for r in reviews if r.status not in (*UP_TO_DATE, *UNABLE))),
     )
     write_text_atomically(page, text)
     album.remove_others()
