@@ -17,6 +17,7 @@ from training.common.machine import describe_machine, git_commit
 from training.evidence.arm import rate_summary
 from training.evidence.arms import Arm, read_arms
 from training.evidence.groups import GROUPS
+from training.evidence.kept import check_fits, kept_arms, read_earlier, sources, with_kept
 from training.evidence.measurements import Measurements
 from training.evidence.plots import write_plots
 from training.evidence.row import Row
@@ -55,6 +56,8 @@ class EvidenceConfig:
     """Fewest episodes, or pairs of them, that a verdict on success may rest on."""
     smallest: float = 0.02
     """Least difference of success rates that matters."""
+    keep: bool = False
+    """Claims and arms that this run has not measured stay as --out has them: for a run that was measured in parts."""
     update_docs: bool = False
     """Also replace the table in --page."""
     page: Path = Path("docs/experiments.md")
@@ -78,6 +81,13 @@ def evidence(config: EvidenceConfig) -> dict[str, Any]:
     claims = world2act_claims(config.trajectories, config.tasks, config.checkpoints)
     rows = [claim.judge(measured) for claim in claims]
     report: dict[str, Any] = json.loads(json.dumps(_report(config, measured, rows)))
+    if config.keep:
+        earlier = read_earlier(config.out)
+        check_fits(earlier, report, config.out)
+        rows = with_kept(rows, earlier)
+        report["claims"] = [row.to_json() for row in rows]
+        report["arms"] = kept_arms(report["arms"], earlier)
+        report["protocol"] = report["protocol"] if arms else earlier["protocol"]
     write_text_atomically(config.out, json.dumps(report, indent=1) + "\n")
     figures = write_plots(measured, claims, config.out.parent)
     if config.update_docs:
@@ -95,7 +105,8 @@ def page_text(report: dict[str, Any], rows: Sequence[Row]) -> str:
     """Claims, arms, and where the numbers come from."""
     source = f"Preset `{report['preset']}`, commit {report['commit']}, {report['machine']}"
     protocol = report["protocol"]["sha256"][:12] or "none"
-    return "\n\n".join((f"{source}; protocol `{protocol}`.", CLUSTERED, table(rows), arms_table(report["arms"])))
+    parts = (f"{source}; protocol `{protocol}`.", sources(rows), CLUSTERED, table(rows), arms_table(report["arms"]))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _report(config: EvidenceConfig, measured: Measurements, rows: Sequence[Row]) -> dict[str, Any]:

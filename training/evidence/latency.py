@@ -30,7 +30,7 @@ class LatencyConfig:
     residual: Path = Path("models/tabletop-nano-world2act/policy-residual.onnx")
     """The same policy with the residual in its graph."""
     out: Path = Path("runs/evaluation/latency")
-    rounds: int = 400
+    rounds: int = 2000
     warm_up: int = 20
     threads: int = 1
     seed: int = 0

@@ -60,6 +60,8 @@ class Row:
     verdict: Verdict = "cannot tell"
     note: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    source: dict[str, str] = field(default_factory=dict)
+    """Commit and machine of the file that the row was taken over from; empty for what this run measured."""
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the file of evidence."""
@@ -76,7 +78,15 @@ class Row:
             "command": self.command,
             "note": self.note,
             "details": self.details,
+            **({"source": self.source} if self.source else {}),
         }
+
+
+def row_from_json(content: dict[str, Any]) -> Row:
+    """The row that :meth:`Row.to_json` wrote."""
+    low_high = content["interval"]
+    interval = None if low_high is None else (float(low_high[0]), float(low_high[1]))
+    return Row(**{**content, "unit": UNITS[content["unit"]], "interval": interval})
 
 
 def too_few(n: int, rules: Rules) -> str:

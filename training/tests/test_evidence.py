@@ -270,6 +270,58 @@ def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
         evidence(settings(tmp_path, page=page, update_docs=True))
 
 
+def test_what_was_measured_before_can_be_kept(tmp_path: Path) -> None:
+    begin, end = markers("world2act")
+    page = tmp_path / "experiments.md"
+    page.write_text(f"{begin}\n{end}\n")
+    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
+    made_up_arm(tmp_path / "run", V1, lambda i: i % 10 < 7)
+    config = settings(tmp_path)
+    before = evidence(config)
+    # Another machine has the same base policy and one more arm, but not the first one.
+    made_up_arm(tmp_path / "other", BASE, lambda i: i % 10 < 6)
+    made_up_arm(tmp_path / "other", PIXELS, lambda i: i % 10 < 5)
+    more = {"runs": tmp_path / "other", "keep": True}
+    report = evidence(settings(tmp_path, page=page, update_docs=True, **more))
+    old, new = claims(before), claims(report)
+    name = "World2Act v1 above base, composites"
+    assert new[name] == {**old[name], "source": {"commit": before["commit"], "machine": before["machine"]}}
+    assert new["the base policy is not saturated, composites"].get("source") is None
+    assert list(report["arms"]) == [BASE, PIXELS, V1] and report["protocol"] == before["protocol"]
+    # What needs episodes of both cannot be said: only their counts are left of the first one's.
+    assert new["World2Act v1 above pixel-space, composites"]["estimate"] is None
+    text = page.read_text()
+    assert "Measured this time: the base policy is not saturated, composites; " in text
+    assert f"The other rows and arms are from before (commit {before['commit']}, {before['machine']})." in text
+    # Kept again, a row still says where it was measured.
+    json_text = config.out.read_text().replace(before["machine"], "a third machine")
+    config.out.write_text(json_text)
+    again = claims(evidence(settings(tmp_path, **more)))[name]
+    assert again["source"]["machine"] == "a third machine"
+
+
+def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
+    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
+    config = settings(tmp_path, keep=True)
+    with pytest.raises(EvaluationError, match=r"--keep: cannot read .*world2act.json.*leave --keep out"):
+        evidence(config)
+    evidence(settings(tmp_path))
+    before = config.out.read_text()
+    facts = tmp_path / "run/evaluation/base/arm.json"
+    facts.write_text(facts.read_text().replace("weights of base", "others"))
+    with pytest.raises(EvaluationError, match=r"--keep: other in this run than in .*: the weights of base; give"):
+        evidence(config)
+    with pytest.raises(EvaluationError, match=r"the rules, the weights of base"):
+        evidence(settings(tmp_path, keep=True, minimum=7))
+    assert config.out.read_text() == before
+    config.out.write_text("[]")
+    with pytest.raises(EvaluationError, match=r"--keep: cannot read"):
+        evidence(config)
+    config.out.write_text('{"claims": []}')
+    with pytest.raises(EvaluationError, match=r"lacks arms, commit, machine"):
+        evidence(config)
+
+
 def test_arms_of_different_protocols_are_not_compared(tmp_path: Path) -> None:
     made_up_arm(tmp_path / "run", BASE, lambda i: True, ("seen",), 5)
     made_up_arm(tmp_path / "run", V1, lambda i: True, ("seen",), 5, protocol="q" * 64)

@@ -65,7 +65,7 @@ class Records:
         record = self.read(name)
         if record is None:
             return ""
-        if not record.made:
+        if record.state != "finished" and not record.made:  # what is being made again has a name
             return f"{name} is not finished"
         for source, made in record.inputs.items():
             if made is None:
