@@ -48,7 +48,7 @@ def make_skills(config: SkillsConfig, asker: Asker | None = None) -> dict[str, A
     reader, contract = _open_source(config.dataset)
     source = trajectory_source(contract, str(config.dataset / layout.CONTRACT_PATH))
     decomposer = _decomposer(config, contract, asker)
-    finished = FinishedClips.under(config.out)
+    finished = FinishedClips.under(config.folder)
     settings = _claim_output(config, contract, reader, finished)
     minimum = config.minimum_frames or contract.execute_steps
     total = len(reader.episodes[: config.max_episodes])
@@ -63,17 +63,17 @@ def make_skills(config: SkillsConfig, asker: Asker | None = None) -> dict[str, A
                 missing = finished.missing(plan, str(config.dataset)) if plan else []
                 for position in missing:
                     assert plan is not None
-                    stage_clip(reader, plan, position, contract, config.out)
+                    stage_clip(reader, plan, position, contract, config.folder)
                 unpacked += len(missing)
                 if unpacked >= config.clips_per_file:
-                    pack_dataset(config.out, reader.fps, config.clips_per_file, only_full=True)
+                    pack_dataset(config.folder, reader.fps, config.clips_per_file, only_full=True)
                     unpacked %= config.clips_per_file
                 detail = f"{len(report.clip_frames)} clips, discarded {sum(report.discarded.values())}"
                 progress.update(task, advance=1, detail=detail)
     finally:
         signal.signal(signal.SIGTERM, previous)
         reader.close()
-        pack_dataset(config.out, reader.fps, config.clips_per_file)
+        pack_dataset(config.folder, reader.fps, config.clips_per_file)
     return _finish(config, report, reader.fps, settings)
 
 
@@ -94,7 +94,7 @@ def _decomposer(config: SkillsConfig, contract: Contract, asker: Asker | None) -
                 f"{config.dataset} has no vocabulary, so the grammar knows none of its objects; use --decomposer llm"
             )
         return GrammarDecomposer(contract.vocabulary)
-    cache = config.llm.cache or config.out / "meta" / "llm-cache"
+    cache = config.llm.cache or config.folder / "meta" / "llm-cache"
     template = load_template(config.llm.template)
     return LanguageModelDecomposer(asker or endpoint_asker(config.llm, cache), template, contract.vocabulary)
 
@@ -104,48 +104,47 @@ def _claim_output(
 ) -> dict[str, Any]:
     """Prepare ``out``, or continue it when it was made with the same settings from the same demonstrations; returns
     the settings."""
-    if config.out.resolve() == config.dataset.resolve():
-        raise DatasetError(f"--out {config.out} is the source dataset itself; choose another folder")
+    if config.folder.resolve() == config.dataset.resolve():
+        raise DatasetError(f"--out {config.folder} is the source dataset itself; choose another folder")
     settings = config.fingerprint()
-    path = config.out / SETTINGS_PATH
+    path = config.folder / SETTINGS_PATH
     if path.exists():
         there = json.loads(path.read_text())
         if there["hash"] != settings["hash"] and finished:
             changed = sorted(key for key in settings if key != "hash" and settings.get(key) != there.get(key))
             raise DatasetError(
-                f"{config.out} was made with other settings ({', '.join(changed)} differ); choose another --out, or "
+                f"{config.folder} was made with other settings ({', '.join(changed)} differ); choose another --out, or "
                 "delete it to make it anew"
             )
-        claim_contract(contract, config.out, str(config.dataset))
+        claim_contract(contract, config.folder, str(config.dataset))
         finished.check_source(reader.episodes, str(config.dataset))
-    elif (config.out / layout.INFO_PATH).exists():
-        raise DatasetError(f"{config.out} holds another dataset; choose another --out")
+    elif (config.folder / layout.INFO_PATH).exists():
+        raise DatasetError(f"{config.folder} holds another dataset; choose another --out")
     else:
-        claim_contract(contract, config.out, str(config.dataset))
+        claim_contract(contract, config.folder, str(config.dataset))
     write_text_atomically(path, json.dumps(settings, indent=1))
     calibrations = config.dataset / layout.CALIBRATION_PATH
     if calibrations.exists():
-        write_bytes_atomically(config.out / layout.CALIBRATION_PATH, calibrations.read_bytes())
-    discard_unfinished(config.out)
+        write_bytes_atomically(config.folder / layout.CALIBRATION_PATH, calibrations.read_bytes())
+    discard_unfinished(config.folder)
     return settings
 
 
 def _finish(config: SkillsConfig, report: PlanReport | None, fps: float, settings: dict[str, Any]) -> dict[str, Any]:
     assert report is not None  # a source without episodes is refused at the start
     summary = summarise(report, fps, settings)
-    write_text_atomically(config.out / SUMMARY_PATH, json.dumps(summary, indent=1))
+    write_text_atomically(config.folder / SUMMARY_PATH, json.dumps(summary, indent=1))
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(report.discarded.items())) or "none"
     if not report.clip_frames:
         examples = "; ".join(lines[0] for lines in report.examples.values())
         raise DatasetError(
             f"{config.dataset} yields no skill clip: all {report.episodes} demonstrations were discarded ({reasons}). "
-            f"For example {examples}. {config.out / SUMMARY_PATH} has more"
+            f"For example {examples}. {config.folder / SUMMARY_PATH} has more"
         )
     if config.figure:
-        draw_lengths(report.whole_frames, report.clip_frames, fps, config.out / FIGURE_PATH)
-    print(
-        f"{config.out}: {summary['clips']} clips of {summary['episodes_used']} of {summary['episodes']} demonstrations"
-    )
+        draw_lengths(report.whole_frames, report.clip_frames, fps, config.folder / FIGURE_PATH)
+    used = f"{summary['episodes_used']} of {summary['episodes']} demonstrations"
+    print(f"{config.folder}: {summary['clips']} clips of {used}")
     print(f"discarded: {reasons}")
     agreement = summary["agreement"]
     if agreement:

@@ -20,7 +20,8 @@ class SkillsConfig:
     """Cut a dataset's demonstrations into skill clips. Running the same command again continues where it stopped."""
 
     dataset: Path = Path("data/tabletop")
-    out: Path = Path("data/tabletop-skill")
+    out: Path | None = None
+    """Default: next to the dataset, with -skill behind its name."""
     decomposer: Literal["grammar", "llm"] = "grammar"
     """Who writes the atomic prompts: the grammar (offline, deterministic) or a language model."""
     llm: LanguageModelConfig = field(default_factory=LanguageModelConfig)
@@ -36,6 +37,11 @@ class SkillsConfig:
     clips_per_file: int = 50
     figure: bool = True
     """Draw the distribution of clip lengths."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the clips go."""
+        return self.out or self.dataset.parent / f"{self.dataset.resolve().name}-skill"
 
     def check(self) -> None:
         """Raise TrainingError when a value makes no sense, before anything is written."""

@@ -101,6 +101,14 @@ def config(tmp_path: Path, **changes: Any) -> SkillsConfig:
     return SkillsConfig(**{**settings, **changes})
 
 
+def test_clips_go_next_to_their_demonstrations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SkillsConfig(dataset=tmp_path / "kitchen").folder == tmp_path / "kitchen-skill"
+    assert SkillsConfig(dataset=tmp_path, out=tmp_path / "mine").folder == tmp_path / "mine"
+    (tmp_path / "kitchen").mkdir()
+    monkeypatch.chdir(tmp_path / "kitchen")
+    assert SkillsConfig(dataset=Path(".")).folder.resolve() != Path(".").resolve()
+
+
 def test_clips_show_exactly_the_frames_they_were_cut_from(tmp_path: Path) -> None:
     source_dataset(tmp_path / "whole")
     (tmp_path / "whole/meta/cameras.json").write_text("{}")
