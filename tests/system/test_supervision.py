@@ -70,7 +70,7 @@ class Person:
             if time.monotonic() > deadline:
                 return False
             self.watch.tick()
-            # A tick may take 50 ms, in which several messages come: whoever handles one per tick loses most of them, and
+            # A tick may take 50 ms, in which several messages come: who handles one per tick loses half of them, and
             # in a graph that beats evenly always the same ones.
             for _ in range(SPINS):
                 self.session.spin(0.0)

@@ -24,6 +24,7 @@ from training.data.lerobot_reader import LeRobotReader, file_number
 from training.data.video import decode_frames
 from world2act_core.contract import CameraSpec, Contract
 from world2act_core.images import fit_image
+from world2act_core.worker_process import begin_worker
 
 CACHE_CONTRACT = "contract.yaml"
 CACHE_INFO = "cache.json"
@@ -59,7 +60,7 @@ def build_cache(config: CacheConfig) -> Path:
     require_free_space(out, sum(count * camera.height * camera.width * 3 for *_, camera, count in jobs) + (64 << 20))
     context = multiprocessing.get_context("spawn")
     if jobs:
-        with ProcessPoolExecutor(min(config.workers, len(jobs)), context) as pool:
+        with ProcessPoolExecutor(min(config.workers, len(jobs)), context, begin_worker) as pool:
             for _ in track(pool.map(_decode_file, jobs), "decoding", total=len(jobs)):
                 pass
     contract.to_yaml(out / CACHE_CONTRACT)

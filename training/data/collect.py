@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,6 +18,7 @@ from training.data.lerobot_writer import discard_unfinished, read_staged, stage_
 from training.data.noise import NoiseConfig
 from training.data.pack import episode_rows, pack_dataset
 from training.data.takeover import PolicyDriver, TakeoverConfig
+from world2act_core.worker_process import begin_worker
 
 if TYPE_CHECKING:
     from world2act_sim.tasks import TaskKind
@@ -94,14 +93,13 @@ def collect(config: CollectConfig) -> None:
     _write_calibrations(config)
     done = known_seeds(config.out)
     seeds = [s for s in range(config.first_seed, config.first_seed + config.episodes) if s not in done]
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         with CollectProgress(config.episodes, config.episodes - len(seeds)) as progress:
             _run(config, seeds, progress)
     except KeyboardInterrupt:
         print("interrupted: packing what is finished; run the same command to continue")
+        raise
     finally:
-        signal.signal(signal.SIGTERM, previous)
         pack_dataset(config.out, FPS, config.episodes_per_file)
 
 
@@ -210,8 +208,7 @@ _worker: dict[str, Any] = {}
 
 def _start_worker(config: CollectConfig) -> None:
     """Runs once in each worker process: Ctrl-C is handled by the parent, which lets episodes finish."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    begin_worker()
     from world2act_sim.world import TabletopWorld, WorldConfig
 
     world = TabletopWorld(
@@ -256,7 +253,3 @@ def _record(seed: int) -> EpisodeResult:
         return EpisodeResult(seed, kind, False, 0, str(error))
     stage_episode(config.out, buffer, info, FPS)
     return EpisodeResult(seed, kind, info.success, len(buffer))
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -6,7 +6,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import signal
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from world2act_core.files import sha256_file
 from world2act_core.imagined import ImaginedCodesError
 from world2act_core.monitor import MonitorError, monitor_mode
 from world2act_core.monitor_config import MONITOR_NAME
+from world2act_core.worker_process import begin_worker
 from world2act_sim.perturbation import SPLITS
 from world2act_sim.tasks import TASK_KINDS, TaskKind
 
@@ -147,7 +147,7 @@ _worker: dict[str, Any] = {}
 
 
 def _start_worker(config: EvaluateConfig) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begin_worker()
     from world2act_core.policy import BundlePolicy
     from world2act_sim.world import TabletopWorld, WorldConfig
 

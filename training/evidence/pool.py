@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
@@ -19,6 +18,7 @@ from training.evaluation.rollout import Episode, EpisodeOutcome, run_episode
 from training.evidence.probe import ScoredPolicy, open_probe
 from training.post_training.load import open_policy
 from training.post_training.policies import BaseSource
+from world2act_core.worker_process import begin_worker
 
 if TYPE_CHECKING:
     from training.evidence.arm import EvaluateArmConfig
@@ -93,8 +93,7 @@ _worker: dict[str, Any] = {}
 
 
 def _start_worker(config: EvaluateArmConfig) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the run
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    begin_worker()
     import torch
 
     torch.set_num_threads(1)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from training.post_training.imagined import ImaginedCodes, SlotTracker
 from training.post_training.initial_states import InitialState
 from training.post_training.policies import fitted
 from world2act_core.types import ActionChunk, FloatArray, Observation
+from world2act_core.worker_process import begin_worker
 
 if TYPE_CHECKING:
     import torch
@@ -242,8 +242,7 @@ def _start_worker(
     steps: int,
     settings: RolloutSettings,
 ) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the run after the iteration
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    begin_worker()  # the parent ends the run after the iteration
     import torch
 
     torch.set_num_threads(1)

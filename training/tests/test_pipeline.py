@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -165,6 +166,18 @@ def test_an_interruption_anywhere_else_ends_the_command_without_a_traceback(
 
     monkeypatch.setattr(importlib, "import_module", interrupted)
     assert cli.main(["reproduce"]) == 130
+    assert capsys.readouterr().err == "error: interrupted; what was finished is kept\n"
+
+
+def test_sigterm_ends_a_command_as_ctrl_c_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def terminated(name: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(importlib, "import_module", terminated)
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["evaluate"]) == 130 and signal.getsignal(signal.SIGTERM) is before
     assert capsys.readouterr().err == "error: interrupted; what was finished is kept\n"
 
 

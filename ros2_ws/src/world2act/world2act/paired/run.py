@@ -12,6 +12,7 @@ from world2act.paired.conditions import ConditionName, Conditions
 from world2act.paired.log import Key
 from world2act.paired.outcome import Outcome
 from world2act.smooth.late_inference import Timing
+from world2act_core.worker_process import begin_worker
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ _conditions: Conditions | None = None  # of a worker process
 
 def _start_worker(arm: Arm) -> None:
     global _conditions
+    begin_worker()
     _conditions = arm.conditions()
 
 
