@@ -236,6 +236,10 @@ def damage(path: Path, change: Any) -> None:
         (lambda g: g.attrs.__setitem__("model_file", MODEL.replace("0.7071067811865476", "0")), "is no pose"),
         (lambda g: replace(g["obs"], "agentview_rgb", g["obs/agentview_rgb"][()] / 255), "holds float64, not uint8"),
         (lambda g: g.parent.attrs.__setitem__("problem_info", "{}"), "language_instruction"),
+        (
+            lambda g: g.parent.attrs.__setitem__("env_args", '{"env_kwargs": {"control_freq": 10}}'),
+            r"a.hdf5 was recorded at 10 Hz \(control_freq in its env_args\), --fps is 20: .* give --fps 10",
+        ),
         (lambda g: (g.__delitem__("actions"), g.create_dataset("actions", data=np.zeros((5, 7)))), "expected 5 x"),
         (lambda g: (g.__delitem__("actions"), g.create_dataset("actions", data=np.zeros((12, 8)))), "expected any x 7"),
         (lambda g: g["actions"].__setitem__((0, 0), np.nan) or g["actions"].__setitem__((3, 0), np.nan), "not finite"),
@@ -246,6 +250,16 @@ def test_what_is_missing_or_wrong_is_named(tmp_path: Path, change: Any, message:
     damage(path, change)
     with pytest.raises(DatasetError, match=message):
         import_libero(ImportLiberoConfig(path, tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    "told", ["", "{}", "[]", '{"env_kwargs": {"control_freq": null}}', '{"env_kwargs": {"control_freq": 0}}']
+)
+def test_a_file_that_does_not_say_its_rate_has_the_one_given(tmp_path: Path, told: str) -> None:
+    path = write_libero(tmp_path / "a.hdf5", demos=("demo_0",))
+    damage(path, lambda g: g.parent.attrs.__setitem__("env_args", told))
+    import_libero(ImportLiberoConfig(path, tmp_path / "out", fps=15))
+    assert LeRobotReader(tmp_path / "out").fps == 15
 
 
 def test_a_rotation_that_is_none_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,15 @@ def demonstrations(file: h5py.File) -> list[str]:
     if not names:
         raise DatasetError(f"{file.filename} has no demonstrations (data/demo_0, ...)")
     return sorted(names, key=lambda name: int(name.removeprefix("demo_")))
+
+
+def recorded_rate(file: h5py.File) -> float | None:
+    """Frames per second, as the file says (``control_freq`` in robomimic's ``env_args``); None when it does not."""
+    try:
+        rate = float(json.loads(file["data"].attrs["env_args"])["env_kwargs"]["control_freq"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return rate if rate > 0 else None
 
 
 def array(group: h5py.Group, name: str, shape: tuple[int | None, ...], length: int | None = None) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from training.common.errors import DatasetError, TrainingError
 from training.data import layout
 from training.data.contract_file import claim_contract
 from training.data.episode import EpisodeBuffer, EpisodeInfo, SkillSegment, frame_columns
-from training.data.importers.hdf5_files import NoPicturesError, demonstrations, find_files, opened
+from training.data.importers.hdf5_files import NoPicturesError, demonstrations, find_files, opened, recorded_rate
 from training.data.lerobot_writer import discard_unfinished, read_staged, stage_episode, staged_folders
 from training.data.pack import episode_rows, pack_dataset
 from world2act_core.contract import CameraSpec, Contract
@@ -105,6 +105,12 @@ def _import_file(
 ) -> int:
     count = 0
     with opened(path) as file:
+        rate = recorded_rate(file)
+        if rate not in (None, fps):
+            raise DatasetError(
+                f"{path} was recorded at {rate:g} Hz (control_freq in its env_args), --fps is {fps}: every speed would "
+                f"be wrong; give --fps {rate:g}"
+            )
         for name in demonstrations(file):
             index = int(name.removeprefix("demo_"))
             seed = number * DEMOS_PER_FILE + index
