@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from world2act_core.engine import session_options
+
 OPSET = 18
 
 
@@ -126,12 +128,34 @@ def quantize_weights(source: Path, target: Path) -> None:
         weight_type=QuantType.QInt8,
         per_channel=True,
     )
+    unshare_integer_weights(target)
+
+
+def unshare_integer_weights(path: Path) -> None:
+    """Give every integer matrix product weights and zero points of its own.
+
+    ONNX Runtime rewrites them for x86 processors without VNNI and fails over those that it has rewritten already.
+    """
+    model = onnx.load(str(path))
+    known = {item.name: item for item in model.graph.initializer}
+    used: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type != "MatMulInteger":
+            continue
+        for place in (1, 3):
+            name = node.input[place] if place < len(node.input) else ""
+            if name in used and name in known:
+                node.input[place] = f"{name}/{node.output[0]}"
+                copy = model.graph.initializer.add()
+                copy.CopyFrom(known[name])
+                copy.name = node.input[place]
+            used.add(name)
+    onnx.save(model, str(path))
 
 
 def infer(path: Path, inputs: dict[str, NDArray[Any]], threads: int = 2) -> dict[str, NDArray[Any]]:
     """Run a graph once on the CPU."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options = session_options(threads)
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]

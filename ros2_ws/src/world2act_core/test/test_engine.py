@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from world2act_core.engine import EngineError, OnnxEngine, available_providers
 from world2act_core.text_encoder import TextEncoder
@@ -131,3 +131,30 @@ def test_text_encoder_refuses_incomplete_folders(tmp_path: Path, save_text_encod
     (folder / "config.yaml").unlink()
     with pytest.raises(EngineError, match=r"config\.yaml"):
         TextEncoder(folder)
+
+
+def integer_product(path: Path, count: int = 1) -> Path:
+    """A graph whose products, of the largest numbers there are, share their weights."""
+    weights = numpy_helper.from_array(np.full((64, 8), 127, np.int8), "w")
+    nodes = [helper.make_node("MatMulInteger", ["x", "w"], [f"y{i}"]) for i in range(count)]
+    x = helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 64])
+    outputs = [helper.make_tensor_value_info(f"y{i}", TensorProto.INT32, [1, 8]) for i in range(count)]
+    graph = helper.make_graph(nodes, "g", [x], outputs, [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    model.ir_version = 10
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_integer_products_do_not_overflow(tmp_path: Path) -> None:
+    """As they do by default on x86 processors without VNNI, where every sentence came out as another vector."""
+    largest = {"x": np.full((1, 64), 255, np.uint8)}
+    exact = [[64 * 255 * 127] * 8]
+    assert OnnxEngine(integer_product(tmp_path / "g.onnx")).infer(largest)["y0"].tolist() == exact
+    shared = integer_product(tmp_path / "shared.onnx", 2)
+    try:
+        engine = OnnxEngine(shared)
+    except EngineError as error:  # exact or refused, depending on the processor, but never wrong
+        assert "its int8 weights are used by more than one node" in str(error)
+    else:
+        assert [value.tolist() for value in engine.infer(largest).values()] == [exact] * 2

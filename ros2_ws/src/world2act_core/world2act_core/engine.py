@@ -134,6 +134,21 @@ def available_providers() -> tuple[str, ...]:
     return tuple(name for name, full in _PROVIDERS.items() if full in installed)
 
 
+def session_options(threads: int) -> Any:
+    """ONNX Runtime's options with which a graph computes the same on every processor.
+
+    Without them an int8 matrix product overflows on x86 processors that have no VNNI instructions: the sentences of the
+    text encoder come out turned by 7 degrees, without any error.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
 def _open_session(path: Path, provider: str, threads: int, batch: int | None) -> Any:
     import onnxruntime
 
@@ -148,9 +163,7 @@ def _open_session(path: Path, provider: str, threads: int, batch: int | None) ->
         raise EngineError(_missing_provider(provider, installed, "it is not in the installed onnxruntime"))
     else:
         wanted = [provider]
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
+    options = session_options(threads)
     if batch is not None:
         options.add_free_dimension_override_by_name(BATCH_DIMENSION, batch)
     options.log_severity_level = 4  # everything that goes wrong is raised, so it need not be printed too
@@ -158,6 +171,12 @@ def _open_session(path: Path, provider: str, threads: int, batch: int | None) ->
     try:
         session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=names)
     except Exception as error:  # ONNX Runtime has no common base class for its errors
+        if "Attempt to replace the existing tensor" in str(error):
+            raise EngineError(
+                f"{path}: its int8 weights are used by more than one node, which ONNX Runtime cannot make exact on "
+                "this processor (no VNNI instructions); give every matrix product weights of its own, or quantise to "
+                "7 bits (reduce_range)"
+            ) from error
         raise EngineError(
             f"{path}: not a usable ONNX graph, probably truncated or damaged ({_first_line(error)}); "
             f"copy or export it again"
