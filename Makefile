@@ -1,10 +1,12 @@
 # Every target sets up what it needs by itself (.ci/setup) and does nothing twice.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-runtime demo test test-units test-training test-graphs bench lint typecheck docs colcon lock clean
+.PHONY: help setup setup-runtime demo test test-units test-training test-graphs test-long typecheck-aside bench lint typecheck docs colcon lock clean
 
 PYTHON_VENV := .venv/bin/python
 # Arguments for the command behind a target: make demo ARGS="--episodes 3"
 ARGS ?=
+SHORT := -m "not long"
+LOCKSTEP := $(addprefix tests/system/test_,graph_lockstep.py lifecycle.py policy_refusals.py)
 # `make test TESTS=tests/boundary` runs a part
 TESTS ?=
 
@@ -23,25 +25,29 @@ setup-runtime: ## prepare .venv with what the demo needs (no torch)
 demo: setup-runtime ## watch a simulated arm do what it is told; results in runs/demo
 	@.venv/bin/world2act demo $(ARGS)
 
-# Graphs of real processes come last and alone: they work in real time.
-test: setup ## linter, type checker, then every test (TESTS=path: some)
+# Graphs of real processes come last: they work in real time, those in lockstep first, beside the type checker.
+test: setup ## linter, type checker, every test but the long ones (TESTS=path: some)
 ifeq ($(strip $(TESTS)),)
-	@echo "lint, types, units and training, two at a time: each is shown when it has ended, after some minutes"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint typecheck test-training test-units
-	@$(MAKE) --no-print-directory test-graphs
+	@echo "lint, units and training, two at a time: each is shown when it has ended, after some minutes"
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-training test-units
+	@$(MAKE) --no-print-directory --jobs=2 test-graphs typecheck-aside
 else
 	@$(MAKE) --no-print-directory lint typecheck
 	$(PYTHON_VENV) -m pytest $(TESTS) $(ARGS)
 endif
 
 test-units: setup ## tests of the ROS packages and of the repository
-	$(PYTHON_VENV) -m pytest $(wildcard ros2_ws/src/*/test) tests --ignore=tests/system $(ARGS)
+	$(PYTHON_VENV) -m pytest $(SHORT) $(wildcard ros2_ws/src/*/test) tests --ignore=tests/system $(ARGS)
 
 test-training: setup ## tests of training
-	$(PYTHON_VENV) -m pytest training/tests $(ARGS)
+	$(PYTHON_VENV) -m pytest $(SHORT) training/tests $(ARGS)
 
 test-graphs: setup ## tests of whole graphs
-	$(PYTHON_VENV) -m pytest tests/system $(ARGS)
+	$(PYTHON_VENV) -m pytest $(SHORT) $(LOCKSTEP) tests/system $(ARGS)
+
+test-long: setup ## the tests that `make test` leaves out, another five minutes
+	$(PYTHON_VENV) -m pytest -m long ros2_ws/src training/tests tests $(ARGS)
 
 bench: setup ## measure against named alternatives; results in build/bench.json
 	@$(PYTHON_VENV) -m tests.bench $(ARGS)
@@ -51,6 +57,9 @@ lint: setup ## ruff
 
 typecheck: setup ## mypy
 	$(PYTHON_VENV) -m mypy
+
+typecheck-aside: setup
+	@nice -n 19 $(PYTHON_VENV) -m mypy
 
 docs: setup ## build the documentation into build/site
 	$(PYTHON_VENV) -m mkdocs build --strict

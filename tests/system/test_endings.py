@@ -42,10 +42,10 @@ def wait_for(process: subprocess.Popen[str], words: str, seconds: float = 180.0)
 @pytest.mark.parametrize(
     ("moment", "number", "status"),
     [
-        ("sim_bridge      configuring", signal.SIGINT, 130),
+        pytest.param("sim_bridge      configuring", signal.SIGINT, 130, marks=pytest.mark.long),
         ("Up on domain", signal.SIGINT, 130),
-        ("sim_bridge      starting", signal.SIGTERM, 130),
-        ("Up on domain", signal.SIGTERM, 130),
+        pytest.param("sim_bridge      starting", signal.SIGTERM, 130, marks=pytest.mark.long),
+        pytest.param("Up on domain", signal.SIGTERM, 130, marks=pytest.mark.long),
         ("Up on domain", signal.SIGKILL, -signal.SIGKILL),
     ],
     ids=["bring-up", "running", "terminated while starting", "terminated", "killed"],

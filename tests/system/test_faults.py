@@ -157,6 +157,7 @@ def test_a_finished_episode_that_a_fault_loses_fails_its_row_by_name(bench: Stil
         bench.finished()
 
 
+@pytest.mark.long
 def test_what_is_said_already_tells_nothing_of_a_fault(bench: StillBench) -> None:
     made: list[str] = []
     fault = Fault("disk full", "", lambda bench: made.append("disk full"), reasons=("DISK_FULL",), limit_ms=math.inf)

@@ -14,6 +14,7 @@ from world2act.errors import GraphError
 from world2act_interfaces.msg import ArmCommand, NodeHealth
 
 
+@pytest.mark.long
 def test_a_network_that_says_nan_ends_the_goal_and_not_the_graph(start, tmp_path: Path) -> None:
     graph = start(make_bundle(tmp_path, done_below_m=-10.0, nan_below_m=0.0))
     commands: list[ArmCommand] = []

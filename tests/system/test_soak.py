@@ -36,6 +36,7 @@ def check_nothing_is_left(found: dict[str, Any], text: str) -> None:
     assert found["leftovers"] == {"processes": [], "shm_files": [], "threads": 0}, text
 
 
+@pytest.mark.long
 def test_a_short_soak_to_its_end(tmp_path: Path) -> None:
     for attempt in range(2):  # a machine with other work may let the arm pause for longer than a soak accepts
         folder = tmp_path / str(attempt)

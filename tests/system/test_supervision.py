@@ -202,6 +202,7 @@ def test_a_hanging_node_is_killed_and_one_that_cannot_come_back_is_given_up(up, 
     assert "refuse is there. What to do: remove it" in str(caught.value)
 
 
+@pytest.mark.long
 def test_a_recorder_that_hangs_is_missed_by_name_and_started_again_and_nothing_holds(up) -> None:
     person = up("recorder", "arm_commander", hang_s=4.0, not_needed_hang_s=8.0)
     old = person.process("recorder")

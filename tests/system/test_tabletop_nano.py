@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.system.conftest import Start, new_domain
 from world2act.client import GraphClient
 from world2act.conversions import stamp_to_ns
@@ -18,6 +20,7 @@ BUNDLE = Path(__file__).parents[2] / DEFAULT_BUNDLE
 EPISODES = (("pick up the red cube", 2000), ("put the can in the bin", 2001), ("pick up the milk", 2002))
 
 
+@pytest.mark.long
 def test_it_does_what_it_is_told(start: Start) -> None:
     graph = start(BUNDLE)
     client = GraphClient(graph.session)

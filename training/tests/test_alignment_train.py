@@ -139,6 +139,7 @@ align_clips(tiny_align(Path(sys.argv[1]), 1), *clock_clips(episodes=12))
 """
 
 
+@pytest.mark.long
 def test_two_processes_take_the_mean_gradient_of_their_own_batches(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

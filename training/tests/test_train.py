@@ -70,6 +70,7 @@ def test_training_learns_the_synthetic_task(cache: Path, tmp_path: Path) -> None
     assert float(after) < 0.8 * float(before)
 
 
+@pytest.mark.long
 def test_sigterm_saves_and_the_run_continues(cache: Path, tmp_path: Path) -> None:
     arguments = ["--cache", cache, "--out", tmp_path, "--text-encoder", TEXT_ENCODER, "--batch", 8, "--minutes", 5]
     arguments += ["--no-bf16", "--threads", 1, "--log-every", 1, "--model.channels", 8, 8, 16, "--model.context", 32]

@@ -321,7 +321,7 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parallel", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("parallel", [pytest.param("ddp", marks=pytest.mark.long), "fsdp2"])
 def test_two_processes_train_as_one(root: Path, tmp_path: Path, parallel: str) -> None:
     alone = train_world_model(world_model_config(root, tmp_path / "alone", 2))
     arguments = ["--latents", root / "latents", "--vae", root / "vae", "--out", tmp_path / "two", "--preset", "tiny"]

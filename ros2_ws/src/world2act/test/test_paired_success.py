@@ -21,6 +21,7 @@ def outcome(condition: str, seed: int, success: bool, **facts: object) -> Outcom
     return Outcome(condition, "pick", seed, "pick up the red cube", success, "finished", 2.0, 6, **facts)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_the_same_episode_in_three_ways_and_again_after_an_interruption(tmp_path: Path) -> None:
     command = PairedSuccess(
         conditions=("lockstep", "stepped", "safe", "unfiltered"), output=tmp_path, json=tmp_path / "copy.json", **PICK

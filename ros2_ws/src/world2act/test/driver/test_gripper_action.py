@@ -54,6 +54,7 @@ class Hand:
         return result.result()
 
 
+@pytest.mark.long
 def test_the_profile_of_the_fr3_closes_and_opens_the_simulated_gripper(bench: MakeBench) -> None:
     made = bench(find_profile("fr3"))
     reading = lambda: sum(made.commander.states[-1].position[7:])  # noqa: E731
