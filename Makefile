@@ -6,7 +6,6 @@ PYTHON_VENV := .venv/bin/python
 # Arguments for the command behind a target: make demo ARGS="--episodes 3"
 ARGS ?=
 SHORT := -m "not long"
-LOCKSTEP := $(addprefix tests/system/test_,graph_lockstep.py lifecycle.py policy_refusals.py)
 # `make test TESTS=tests/boundary` runs a part
 TESTS ?=
 
@@ -44,7 +43,7 @@ test-training: setup ## tests of training
 	$(PYTHON_VENV) -m pytest $(SHORT) training/tests $(ARGS)
 
 test-graphs: setup ## tests of whole graphs
-	$(PYTHON_VENV) -m pytest $(SHORT) $(LOCKSTEP) tests/system $(ARGS)
+	$(PYTHON_VENV) -m pytest $(SHORT) tests/system $(ARGS)
 
 test-long: setup ## the tests that `make test` leaves out, another five minutes
 	$(PYTHON_VENV) -m pytest -m long ros2_ws/src training/tests tests $(ARGS)
