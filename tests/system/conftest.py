@@ -17,7 +17,7 @@ from world2act.supervision.supervisor import Supervisor
 os.environ.update(graph_environment())
 _NUMBERS = count(os.getpid() % 49)
 PATIENT = ("test_graph_lockstep.py", "test_lifecycle.py", "test_policy_refusals.py")
-"""Files in which nothing waits for a clock: they come first, while `make test` has the type checker work beside them."""
+"""Files in which nothing waits for a clock: they come first, while the type checker works beside them."""
 Start = Callable[..., Supervisor]
 
 
