@@ -37,6 +37,7 @@ def test_a_bundle_for_another_robot_is_refused_by_name(start, tmp_path: Path) ->
     assert "vla_policy refused" in str(caught.value) and "Panda" in str(caught.value)
 
 
+@pytest.mark.long
 def test_real_time_moves_the_arm_and_notices_a_dead_policy(start, bundle: Path) -> None:
     graph = start(bundle, lockstep=False)
     client = GraphClient(graph.session)

@@ -58,6 +58,7 @@ def test_a_short_soak_to_its_end(tmp_path: Path) -> None:
     assert (folder / "soak.png").read_bytes().startswith(b"\x89PNG") and list((folder / "recordings").iterdir())
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_it_early_with_a_report(tmp_path: Path) -> None:
     """Not before one instruction has been cancelled and one stopped by an emergency stop that was cleared."""
     folder = tmp_path / "soak"

@@ -42,6 +42,7 @@ def settings(root: Path, **changes: object) -> EvaluateArmConfig:
     return EvaluateArmConfig(**values)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_an_arm_is_measured_once(tmp_path: Path) -> None:
     tiny_vla_run(tmp_path / "vla")
     config = settings(tmp_path)

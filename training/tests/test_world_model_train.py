@@ -84,6 +84,7 @@ def test_the_world_model_learns_and_the_vae_stays(root: Path, tmp_path: Path) ->
     assert load_vae(root / "vae").hash == before == load_vae(folder).hash == read_info(folder)["vae"]["hash"]
 
 
+@pytest.mark.long
 def test_the_vae_learns(root: Path, tmp_path: Path) -> None:
     config = vae_config(root / "data", tmp_path, 40, learning_rate=5e-3, bf16=True, ema=0.9)
     decibels = _noted("psnr", lambda: train_vae(config))
@@ -320,8 +321,8 @@ def test_evaluation_pairs_the_models_and_knows_its_references(root: Path, model_
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "training"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("parallel", [pytest.param("ddp", marks=pytest.mark.long), "fsdp2"])
+@pytest.mark.long
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp2"])
 def test_two_processes_train_as_one(root: Path, tmp_path: Path, parallel: str) -> None:
     alone = train_world_model(world_model_config(root, tmp_path / "alone", 2))
     arguments = ["--latents", root / "latents", "--vae", root / "vae", "--out", tmp_path / "two", "--preset", "tiny"]
