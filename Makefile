@@ -1,6 +1,6 @@
 # Every target sets up what it needs by itself (.ci/setup) and does nothing twice.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-runtime demo test test-units test-training test-graphs test-long typecheck-aside bench lint typecheck docs colcon lock clean
+.PHONY: help setup setup-runtime demo test test-units test-training test-graphs test-long bench lint typecheck docs colcon lock clean
 
 PYTHON_VENV := .venv/bin/python
 # Arguments for the command behind a target: make demo ARGS="--episodes 3"
@@ -30,7 +30,7 @@ ifeq ($(strip $(TESTS)),)
 	@echo "lint, units and training, two at a time: each is shown when it has ended, after some minutes"
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-training test-units
-	@$(MAKE) --no-print-directory --jobs=2 test-graphs typecheck-aside
+	@$(MAKE) --no-print-directory --jobs=2 test-graphs typecheck BEHIND="nice -n 19"
 else
 	@$(MAKE) --no-print-directory lint typecheck
 	$(PYTHON_VENV) -m pytest $(TESTS) $(ARGS)
@@ -55,10 +55,7 @@ lint: setup ## ruff
 	$(PYTHON_VENV) -m ruff check .
 
 typecheck: setup ## mypy
-	$(PYTHON_VENV) -m mypy
-
-typecheck-aside: setup
-	@nice -n 19 $(PYTHON_VENV) -m mypy
+	$(BEHIND) $(PYTHON_VENV) -m mypy
 
 docs: setup ## build the documentation into build/site
 	$(PYTHON_VENV) -m mkdocs build --strict

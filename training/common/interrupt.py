@@ -7,6 +7,11 @@ from types import FrameType, TracebackType
 from typing import Self
 
 
+def as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """A handler with which another signal (SIGTERM) ends a command as Ctrl-C does."""
+    raise KeyboardInterrupt
+
+
 class Interrupted:
     """True once SIGINT or SIGTERM has come; as a context it gives the signals back at the end."""
 

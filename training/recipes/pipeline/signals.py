@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import socket
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Self
+
+from training.common.interrupt import as_ctrl_c
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,7 +26,7 @@ class SignalWatch:
         self._before = None
         try:
             self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-            self._terminate = signal.signal(signal.SIGTERM, _raise)
+            self._terminate = signal.signal(signal.SIGTERM, as_ctrl_c)
         except ValueError:  # not in the main thread (a test): whoever owns the process handles signals
             pass
         return self
@@ -44,7 +46,3 @@ class SignalWatch:
             return bool(set(self._reader.recv(4096)) & set(ENDING))
         except BlockingIOError:
             return False
-
-
-def _raise(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -137,8 +137,8 @@ def available_providers() -> tuple[str, ...]:
 def session_options(threads: int) -> Any:
     """ONNX Runtime's options with which a graph computes the same on every processor.
 
-    Without them an int8 matrix product overflows on x86 processors that have no VNNI instructions: the sentences of the
-    text encoder come out turned by 7 degrees, without any error.
+    Without them an int8 matrix product overflows on x86 processors that have no VNNI instructions: every sentence comes
+    out of the text encoder as another vector, without any error.
     """
     import onnxruntime
 

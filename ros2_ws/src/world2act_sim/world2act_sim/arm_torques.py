@@ -12,10 +12,10 @@ Vector = NDArray[np.float64]
 
 
 class ArmTorques:
-    """What a robosuite `OperationalSpaceController` would answer, bit for bit, in about a third of its time.
+    """What a robosuite `OperationalSpaceController` would answer, bit for bit, and sooner.
 
     `OperationalSpaceController.run_controller` finds sites by name and computes every Jacobian of the end effector and
-    of the base twice, which took two fifths of a policy's episode. Goals are still set with the controller itself.
+    of the base twice, which was the most expensive part of an episode. Goals are still set with the controller itself.
 
     Raises ValueError for a controller that is configured otherwise than the Tabletop's: fixed gains, goals in the base
     frame, position and orientation decoupled, no interpolator.
