@@ -20,6 +20,7 @@ from world2act.errors import ConfigurationError
 from world2act.health import FAULT, OK, Condition, diagnostics_message, health_message, wall_time
 from world2act.meters import Meters
 from world2act.parameters import Parameter, ParameterValues
+from world2act.sparing_node import Sparing
 from world2act_core.files import atomic_write_text
 from world2act_interfaces.msg import NodeHealth
 
@@ -44,7 +45,7 @@ COMMON_PARAMETERS = (
 )
 
 
-class ManagedNode(LifecycleNode):
+class ManagedNode(Sparing, LifecycleNode):
     """A lifecycle node whose subclasses fill in five hooks.
 
     setup()     on configure: load, allocate, subscribe. Raise ConfigurationError to refuse, with cause and remedy.
@@ -117,6 +118,15 @@ class ManagedNode(LifecycleNode):
         subscription = self.create_subscription(message_type, topic, guarded, qos)
         self._owned.append(lambda: self.destroy_subscription(subscription))
 
+    def poll(
+        self, message_type: type, topic: str, callback: Callable[[Any, dict[str, Any]], None], qos: QoSProfile,
+        **options: Any,
+    ) -> Callable[[], None]:  # fmt: skip
+        """Subscribe without being woken, see Sparing.poll; called back in any state, and ended on cleanup."""
+        end = super().poll(message_type, topic, callback, qos, **options)
+        self._owned.append(end)
+        return end
+
     def every(self, period_s: float, callback: Callable[[], None]) -> Any:
         """Call back every `period_s` seconds of real time while the node is active; returns the timer."""
         timer = self.create_timer(period_s, lambda: callback() if self.active else None, clock=self._steady)
@@ -155,6 +165,7 @@ class ManagedNode(LifecycleNode):
 
     def report(self) -> None:
         """Send the heartbeat and the diagnostics now."""
+        self.look_for_qos_events()
         if self.active:
             self.refresh_condition()
         self._send_report()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 ALLOW = (
@@ -24,3 +25,12 @@ def take_priority(priority: int) -> str:
         late = "commands may be late when the machine is busy"
         return f"no real-time priority {priority}: {error.strerror}; {late}: {ALLOW}"
     return ""
+
+
+def run_first(nice: int) -> None:
+    """Give the calling thread, and those that it starts, the `nice` value -20 to -1, where the system allows it.
+
+    For what stands in for a device with a processor of its own, and must not wait for its users.
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, nice)

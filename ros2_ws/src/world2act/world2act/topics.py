@@ -59,3 +59,8 @@ def newest(lockstep: bool) -> QoSProfile:
     if lockstep:
         return reliable()
     return QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def stream(depth: int) -> QoSProfile:
+    """For sensor streams that are polled: room for what comes between two looks; lost is what does not fit."""
+    return QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)

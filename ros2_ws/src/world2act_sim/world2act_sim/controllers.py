@@ -135,7 +135,7 @@ class TrajectoryController(Controller):
             self.velocity = np.zeros(self.limits.size)
         else:
             position, self.velocity = _between(self._waypoints[0], self._waypoints[1], time_s)
-        self.position = np.clip(position, self.limits.position_low, self.limits.position_high)
+        self.position = np.minimum(np.maximum(position, self.limits.position_low), self.limits.position_high)
 
 
 def _between(first: Waypoint, second: Waypoint, time_s: float) -> tuple[Vector, Vector]:

@@ -32,6 +32,7 @@ class JointDrive:
         model.actuator_ctrllimited[arm.actuators] = 0
         model.opt.density = model.opt.viscosity = 0.0
         self._inertia = np.zeros((model.nv, model.nv))
+        self._joints = np.ix_(arm.velocities, arm.velocities)
 
     def apply(self, data: mujoco.MjData, position: Vector, velocity: Vector) -> None:
         """Set the torques for one physics step towards joint position and velocity [N]; call after `mj_step1`."""
@@ -39,7 +40,7 @@ class JointDrive:
         error = position - data.qpos[arm.positions]
         error_rate = velocity - data.qvel[arm.velocities]
         mujoco.mj_fullM(self._model, self._inertia, data.qM)
-        inertia = self._inertia[np.ix_(arm.velocities, arm.velocities)]
+        inertia = self._inertia[self._joints]
         opposing = data.qfrc_bias[arm.velocities] - data.qfrc_passive[arm.velocities]
         torque = inertia @ (self._stiffness * error + self._damping * error_rate) + opposing
-        data.ctrl[arm.actuators] = np.clip(torque, -self._torque, self._torque)
+        data.ctrl[arm.actuators] = np.minimum(np.maximum(torque, -self._torque), self._torque)

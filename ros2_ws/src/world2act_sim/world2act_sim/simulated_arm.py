@@ -81,7 +81,7 @@ class SimulatedArm:
             else:
                 self.controller.advance(self.time_s, period_s)
             change = self._gripper_speed * period_s
-            self._opening += float(np.clip(self._wanted_opening - self._opening, -change, change))
+            self._opening += min(max(self._wanted_opening - self._opening, -change), change)
             self._move()
 
     def _brake(self, period_s: float) -> None:

@@ -10,6 +10,7 @@ import pytest
 from std_msgs.msg import Bool
 
 from world2act.driver.eef_pose import EefPoseSource
+from world2act.episode import Episode, EpisodeRequest
 from world2act_core.robot.joint_motion import JointPoint
 from world2act_interfaces.srv import ResetEpisode
 
@@ -190,3 +191,41 @@ def test_eef_pose_by_forward_kinematics_is_the_simulators(bench: MakeBench) -> N
     assert abs(float(truth.quaternion @ [o.x, o.y, o.z, o.w])) == pytest.approx(1.0, abs=1e-5)
     assert message.header.frame_id == "base"
     assert message.header.stamp == made.commander.states[-1].header.stamp
+
+
+def test_the_driver_goes_on_talking_while_an_episode_is_arranged(
+    bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = bench(profile_with(INTERFACES["joint_trajectory"]))
+    sender, before = made.commander, made.commander.measured
+    arrange = made.arm._arrange
+
+    def slow(request: EpisodeRequest) -> Episode:
+        time.sleep(0.6)
+        return arrange(request)
+
+    monkeypatch.setattr(made.arm, "_arrange", slow)
+    client = sender.create_client(ResetEpisode, "reset_episode")
+    assert made.ros.until(client.service_is_ready)
+    seen = len(sender.states)
+    future = client.call_async(ResetEpisode.Request(seed=4))
+    made.ros.spin(0.4)
+    assert not future.done(), "it is being arranged still"
+    meanwhile = sender.states[seen:]
+    assert len(meanwhile) > 20, "125 per second are wanted"
+    assert all(np.abs(np.array(state.velocity)).max() == 0.0 for state in meanwhile[5:])
+    assert np.abs(sender.measured - before).max() < 0.005, "the arm is where it was"
+    assert made.ros.until(future.done) and future.result().ok, future.result()
+    assert made.arm.episode.request.seed == 4
+
+
+def test_an_episode_that_cannot_be_arranged_is_refused_and_the_arm_goes_on(bench: MakeBench) -> None:
+    made = bench(profile_with(INTERFACES["joint_trajectory"]))
+    client = made.commander.create_client(ResetEpisode, "reset_episode")
+    assert made.ros.until(client.service_is_ready)
+    future = client.call_async(ResetEpisode.Request(seed=4, split="elsewhere"))
+    assert made.ros.until(future.done)
+    assert not future.result().ok and "elsewhere" in future.result().message
+    seen = len(made.commander.states)
+    assert made.ros.until(lambda: len(made.commander.states) > seen + 20)
+    made.move(0.2 * WAY)

@@ -16,6 +16,7 @@ from world2act.health import DEGRADED, FAULT, OK, Condition, diagnostics_message
 from world2act.meters import Meters
 from world2act.soak.counts import Counts
 from world2act.soak.listener import Listener
+from world2act.sparing_node import SparingNode
 from world2act_interfaces.msg import EpisodeStatus, NodeHealth, Observation, SafetyFlag, SafetyStatus
 
 
@@ -25,8 +26,9 @@ class Stage:
     def __init__(self, ros: Any) -> None:
         self.ros, self.counts = ros, Counts()
         graph = ros.add(Node("graph", context=ros.context, use_global_arguments=False))
-        node = ros.add(Node("soak", context=ros.context, use_global_arguments=False))
+        node = ros.add(SparingNode("soak", context=ros.context, use_global_arguments=False))
         self.listener = Listener(node, DEFAULT_SIM_PROFILE, self.counts)
+        node.create_timer(0.01, self.listener.look)
         reliable = topics.reliable(50)
         self.commands = graph.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", reliable)
         self.observations = graph.create_publisher(Observation, topics.OBSERVATION, reliable)

@@ -20,8 +20,8 @@ class CameraConnection:
         self._reader: DeviceReader | None = None
         uri = feed.setting.uri
         if feed.setting.lens_topic:
-            # Before the node is active too: a calibration may be sent once only.
-            node.listen(CameraInfo, feed.setting.lens_topic, feed.take_info, topics.newest(False), always=True)
+            # Before the node is active too, where it waits: a calibration may be sent once only.
+            node.poll(CameraInfo, feed.setting.lens_topic, lambda info, _: feed.take_info(info), topics.newest(False))
         if uri.scheme == "topic":
             compressed = uri.options.get("type", "compressed" if uri.target.endswith("/compressed") else "raw")
             kind, take = (

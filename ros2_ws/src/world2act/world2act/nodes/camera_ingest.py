@@ -44,8 +44,13 @@ SILENT = "INPUT_SILENT"
 SKEWED = "INPUTS_SKEWED"
 STATE_HISTORY = 512
 """Messages kept of each state stream in real time: half a second of an arm that reports at 1 kHz."""
+LOOK_S = 0.02
+"""Time between two looks for states, beside the one when a picture comes (real time)."""
+STATES_WAITING = 64
+"""Messages of a state stream between two looks; an arm at 1 kHz sends twenty."""
 ALMOST = 0.8
-"""Once one input is silent, those that have been quiet for this share of the time-out are named too."""
+"""Once one input is silent, those that have been quiet for this share of the time-out are named too; and a timer's beat
+that comes after this share of its period is no earlier than it should be."""
 SKEWED_PERIODS = 5
 """Inputs that all arrive, and no observation for as many of its periods: their stamps do not agree."""
 LOOK_AFTER = 0.2
@@ -91,10 +96,16 @@ class CameraIngest(ManagedNode):
         self._min_interval_ns = 0 if self.lockstep else seconds_to_ns(0.75 / contract.observation_hz)
         self._observations = self.publisher(Observation, topics.OBSERVATION, topics.reliable())
         self._connect_cameras(contract)
-        qos = topics.newest(self.lockstep)
-        self.listen(JointState, self._joint_states, partial(self._take, self._joint_states), qos)
-        self.listen(PoseStamped, topics.EEF_POSE, partial(self._take, topics.EEF_POSE), qos)
-        self.every(min(0.25, LOOK_AFTER * self._timeout_s), self.refresh_condition)
+        self._listen_to_state(JointState, self._joint_states)
+        self._listen_to_state(PoseStamped, topics.EEF_POSE)
+        self._judge_after_s = min(0.25, LOOK_AFTER * self._timeout_s)
+        self.every(self._judge_after_s if self.lockstep else min(LOOK_S, self._judge_after_s), self._look)
+
+    def _listen_to_state(self, message_type: type, topic: str) -> None:
+        if self.lockstep:
+            self.listen(message_type, topic, partial(self._take, topic), topics.newest(lockstep=True))
+        else:
+            self.poll(message_type, topic, lambda message, _: self._take(topic, message), topics.stream(STATES_WAITING))
 
     def _connect_cameras(self, contract: Contract) -> None:
         sources, lenses = self.values.texts("cameras"), self.values.texts("calibrations")
@@ -124,7 +135,16 @@ class CameraIngest(ManagedNode):
             )
         self._sequence = 0
         self._dropped = 0
-        self._started_s = self._faulty_s = time.monotonic()
+        self._started_s = self._faulty_s = self._judged_s = time.monotonic()
+        self.polled.take()  # a calibration may have been sent once, and before
+
+    def _look(self) -> None:
+        """Take the states that have come, and judge the inputs when it is time to."""
+        self.polled.take()
+        now_s = time.monotonic()
+        if now_s - self._judged_s >= ALMOST * self._judge_after_s:
+            self._judged_s = now_s
+            self.refresh_condition()
 
     def _take(self, name: str, message: Any) -> None:
         self.meters.tick(name)
@@ -133,6 +153,7 @@ class CameraIngest(ManagedNode):
         self._push(name, stamp_to_ns(message.header.stamp), message)
 
     def _take_picture(self, camera: str, picture: Picture) -> None:
+        self.polled.take()  # the state nearest to the picture may be waiting still
         self._push(camera, picture.stamp_ns, picture)
 
     def _push(self, name: str, stamp_ns: int, value: Any) -> None:

@@ -32,6 +32,7 @@ from world2act.runner import run_node
 from world2act_core.chunks import ChunkError
 from world2act_core.commanding.profiled_arm import Step
 from world2act_core.robot.joint_motion import is_at_rest
+from world2act_core.robot.joint_reading import JointReading
 from world2act_core.safety.filter import NOTHING_FRESH
 from world2act_core.safety.types import SafetyMode
 from world2act_interfaces.msg import (
@@ -45,8 +46,12 @@ from world2act_interfaces.msg import (
 )
 from world2act_interfaces.srv import ClearFault, SetHold
 
+Info = dict[str, Any]
+
 CHUNK_INVALID = "CHUNK_INVALID"
 WAITING = "WAITING_FOR_STATE"
+JOINT_STATES_KEPT = 32
+"""Of the joint states that come between two periods; a driver at 1 kHz sends ten."""
 REST_PATIENCE_S = 2.0
 """How long an arm may take to come to rest before its publishers are switched off; at the limits it takes far less."""
 
@@ -96,24 +101,22 @@ class JointCommander(ManagedNode):
 
     def _subscribe(self) -> None:
         state = self._set_up.profile.state
-        # Before the joints: of two messages that wait, the one that was subscribed to first is looked at first.
-        self.listen(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, topics.latched())
-        self.listen(JointState, state.joint_states, self._on_joints, topics.newest(lockstep=False))
         self.listen(ActionChunk, topics.ACTION_CHUNK, self._on_chunk, topics.reliable())
         self.listen(Skill, topics.SKILL, self._on_skill, topics.latched())
-        self.listen(Header, topics.HEARTBEAT, self._on_heartbeat, topics.heartbeat())
-        self.listen(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
         if state.e_stop is not None:
             listen_to_emergency_stop(self, state.e_stop, self._on_e_stop)
+        # The rest is looked into once per period, in this order: an episode that begins anew before joints that leapt.
+        self.poll(EpisodeStatus, topics.EPISODE_STATUS, self._on_episode, topics.latched())
+        self.poll(JointState, state.joint_states, self._on_joints, topics.stream(JOINT_STATES_KEPT))
+        self.poll(Header, topics.HEARTBEAT, self._on_heartbeat, topics.heartbeat())
+        self.poll(NodeHealth, topics.NODE_HEALTH, self._on_health, topics.reliable())
         # Serialized: only the stamp is wanted, and the pictures behind it are large.
-        observation = self.create_subscription(
-            Observation, topics.OBSERVATION, self._on_observation, topics.newest(lockstep=False), raw=True
-        )
-        self.own(lambda: self.destroy_subscription(observation))
+        self.poll(Observation, topics.OBSERVATION, self._on_observation, topics.newest(lockstep=False), raw=True)
         self._inputs: Inputs = self._set_up.inputs()
 
     def start(self) -> None:
-        """Begin without a pose: the first joint states say where the arm is."""
+        """Begin without a pose: the first joint states from now on say where the arm is."""
+        self.polled.discard()
         self._inputs = self._set_up.inputs(self._inputs)
         self._holds: Holds = self._set_up.holds()
         self._holds.start()
@@ -121,6 +124,7 @@ class JointCommander(ManagedNode):
         gc.collect()
         gc.freeze()  # what is there now stays; to look through it in the middle of a motion would delay a command
         self._begun = False
+        self._reading: JointReading | None = None
         self._episode_step = self._episode_ns = 0
         self._last_s = time.monotonic()
         self._shown: tuple[SafetyMode, tuple[str, ...]] = (SafetyMode.HOLDING, ())
@@ -169,7 +173,7 @@ class JointCommander(ManagedNode):
         # that is braking would be told to hurry; a button that repeats itself would say so again and again.
         self._inputs.e_stop.take(message, time.monotonic())
 
-    def _on_episode(self, message: EpisodeStatus) -> None:
+    def _on_episode(self, message: EpisodeStatus, _: Info) -> None:
         """A simulator put the arm somewhere else; a real arm never does, and nobody says so there."""
         self._run.simulated = True
         if message.step_count < self._episode_step:
@@ -177,19 +181,19 @@ class JointCommander(ManagedNode):
             self._episode_ns = stamp_to_ns(message.header.stamp)
         self._episode_step = int(message.step_count)
 
-    def _on_heartbeat(self, message: Header) -> None:
+    def _on_heartbeat(self, message: Header, _: Info) -> None:
         self._holds.heard(message.frame_id)
 
-    def _on_health(self, message: NodeHealth) -> None:
+    def _on_health(self, message: NodeHealth, _: Info) -> None:
         self._holds.health(message, self._set_up.peers)
 
-    def _on_observation(self, data: bytes) -> None:
+    def _on_observation(self, data: bytes, _: Info) -> None:
         self._inputs.observed(stamp_of_serialized(data))
 
     def _on_skill(self, message: Skill) -> None:
         self._inputs.skill_active = bool(message.active)
 
-    def _on_joints(self, message: JointState) -> None:
+    def _on_joints(self, message: JointState, _: Info) -> None:
         self.meters.tick("joint_states")
         try:
             reading = self._inputs.joints.take(message)
@@ -198,7 +202,13 @@ class JointCommander(ManagedNode):
             self.meters.count("joint states refused")
             self.get_logger().warning(str(error), throttle_duration_sec=2.0)
             return
-        if reading is None:
+        self._reading = reading or self._reading
+
+    def _look(self) -> None:
+        """Take what has come since the last period; of the joint states, the newest counts."""
+        self._reading = None
+        self.polled.take()
+        if (reading := self._reading) is None:
             return
         if not self._begun and reading.stamp_ns >= self._episode_ns:
             self._begin(reading.position)
@@ -236,6 +246,7 @@ class JointCommander(ManagedNode):
         self.meters.latency("inference", chunk.inference_s)
 
     def _period(self) -> None:
+        self._look()
         if not self._begun:
             return
         hold = self._holds.look(self._inputs.skill_active)

@@ -41,6 +41,8 @@ from world2act_core.recording.writer import Channel, Record
 from world2act_interfaces.msg import NodeHealth, RecorderStatus, SafetyStatus, Skill, SkillPlan
 from world2act_interfaces.srv import Record as RecordService
 
+LOOK_S = 0.02
+"""Time between two looks for messages: short against the queues of the sources, long against a turn of the executor."""
 ANSWER_S = 10.0
 """A request waits for the disk this long; messages wait in the middleware meanwhile."""
 
@@ -88,6 +90,7 @@ class Recorder(ManagedNode):
             self._subscribe(source)
         service = self.create_service(RecordService, topics.RECORD, self._on_request)
         self.own(lambda: self.destroy_service(service))
+        self.every(LOOK_S, self.polled.take_in_order)
         self.every(0.1, self._tick)
         self.every(1.0, self._send_status)
 
@@ -95,7 +98,7 @@ class Recorder(ManagedNode):
         name = type_name_of(source.message_type)
         channel = Channel(self.resolve_topic_name(source.topic), name, full_definition(name), qos_text(source.qos))
         # Raw: what is written is what was sent, byte for byte, and costs no decoding.
-        subscription = self.create_subscription(
+        self.poll(
             source.message_type,
             source.topic,
             lambda data, info: self._take(source, channel, data, info),
@@ -103,10 +106,10 @@ class Recorder(ManagedNode):
             raw=True,
             event_callbacks=SubscriptionEventCallbacks(message_lost=self._on_lost),
         )
-        self.own(lambda: self.destroy_subscription(subscription))
 
     def start(self) -> None:
         """Start the thread."""
+        self.polled.take_in_order()  # what came before is kept for the words that begin an episode, and not recorded
         compression: Any = self.values.text("compression")
         limits = limits_of(self.values)
         self._last_minute = LastMinute(
@@ -122,6 +125,7 @@ class Recorder(ManagedNode):
         """Finish the present episode, and a buffer that is being saved."""
         if self._thread is None:
             return
+        self.polled.take_in_order()
         if self._tracker.recording:
             self._end(self._tracker.stop(True, RECORDER_STOPPED))
         self._last_minute.close(time.monotonic(), self._buffer_header)
@@ -131,8 +135,8 @@ class Recorder(ManagedNode):
         self._thread = None
 
     def _take(self, source: Source, channel: Channel, data: bytes, info: dict[str, Any]) -> None:
-        now_ns = time.time_ns()
-        record = Record(channel, data, now_ns, int(info.get("source_timestamp") or now_ns))
+        received_ns = int(info.get("received_timestamp") or time.time_ns())
+        record = Record(channel, data, received_ns, int(info.get("source_timestamp") or received_ns))
         # Before it is decoded: the word that begins an episode is among the first of its file then.
         self._words.push(record, source.keep)
         if self._thread is not None:
@@ -194,6 +198,7 @@ class Recorder(ManagedNode):
 
     def _end(self, end: End) -> Future[Path]:
         assert self._thread is not None
+        self.look_for_qos_events()  # losses are the episode's as long as it is open
         done = self._thread.end(end.reason, end.keep)
         done.add_done_callback(partial(self._tell_end, end))
         return done
@@ -220,6 +225,7 @@ class Recorder(ManagedNode):
         if self._thread is None:
             response.message = "recorder is not active: bring the graph up first"
             return response
+        self.polled.take_in_order()  # what was sent before the request is a part of what it ends
         try:
             response.path = self._obey(request.command, request.note)
             response.ok = True

@@ -16,14 +16,16 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import Bool, String
 
 from world2act import topics
+from world2act.aside import Aside
 from world2act.base_node import ManagedNode
-from world2act.conversions import ConversionError, image_to_message
+from world2act.conversions import ConversionError, image_to_message, ns_to_stamp
 from world2act.driver.emergency_stop import listen_to_emergency_stop
 from world2act.episode import Episode, EpisodeRequest
 from world2act.episode_messages import status_message
 from world2act.errors import ConfigurationError
 from world2act.health import DEGRADED, Condition
 from world2act.parameters import Parameter
+from world2act.realtime import run_first
 from world2act.runner import run_node
 from world2act.simulation.arm_parts import make_arm
 from world2act.simulation.camera_info import pinhole_info
@@ -45,6 +47,7 @@ WRONG_START = "COMMAND_STARTS_ELSEWHERE"
 STOPPED = "EMERGENCY_STOP"
 SETTLING_S = 0.2
 """After a reset, commands for the arm of before are on their way for so long, and are ignored without a word."""
+NICE = -10
 LONGEST_STEP_S = 0.1
 """When this process was kept waiting for longer, the arm's time stands still for the rest."""
 
@@ -70,6 +73,10 @@ class SimArm(ManagedNode):
         self._cameras: CameraThread | None = None
         self.add_on_set_parameters_callback(refuse_wrong_request)
 
+    def own_process(self) -> None:
+        """A real arm and its cameras have processors of their own."""
+        run_first(NICE)
+
     def setup(self) -> None:
         """Build the world and offer the driver's interfaces."""
         profile = self._read_profile()
@@ -80,6 +87,7 @@ class SimArm(ManagedNode):
         model = self.world.model
         self._fields_of_view = {name: model.cam_fovy[model.camera(camera).id] for name, camera in CAMERAS.items()}
         self._lock = threading.Lock()
+        self._aside, self._resetting = Aside("reset"), False
         self._offer(profile)
         self._listen(profile)
         if self.values.text("render") != "none":
@@ -116,8 +124,7 @@ class SimArm(ManagedNode):
         self._sent = SentWatch()
         command, gripper = self.parts.input, self.parts.gripper
         # Deep, so that the referee sees every command even when this process was kept waiting.
-        commands = self.create_subscription(command.message_type, command.topic, self._on_command, topics.reliable(100))
-        self.own(lambda: self.destroy_subscription(commands))
+        self.poll(command.message_type, command.topic, self._on_command, topics.reliable(100))
         self._gripper_server: GripperServer | None = None
         if gripper.is_action:
             self._gripper_server = GripperServer(self, gripper, self._take_gripper, lambda: self.parts.opening)
@@ -129,7 +136,10 @@ class SimArm(ManagedNode):
 
     def start(self) -> None:
         """Set up the first episode."""
-        self._begin(EpisodeRequest(seed=self.values.integer("seed")))
+        self.polled.discard()
+        self._sent = SentWatch()
+        self._take_up(self._arrange(EpisodeRequest(seed=self.values.integer("seed"))))
+        self._said = self.parts.joint_state(time.time_ns())
         if self._cameras is not None:
             self._cameras.active = True
 
@@ -141,7 +151,9 @@ class SimArm(ManagedNode):
             self._cameras.active = False
 
     def release(self) -> None:
-        """End the camera thread."""
+        """End the threads."""
+        if "_aside" in self.__dict__:
+            self._aside.end()
         if self._cameras is not None:
             self._cameras.end()
             self._cameras = None
@@ -149,10 +161,22 @@ class SimArm(ManagedNode):
         if world is not None:
             world.close()
 
-    def _begin(self, request: EpisodeRequest) -> tuple[Episode, int]:
+    async def _begin(self, request: EpisodeRequest) -> tuple[Episode, int]:
+        # Aside: arranging a world takes a tenth of a second on a slow processor, and no driver is silent for so long.
+        self._resetting = True
+        try:
+            episode = await self._aside.run(lambda: self._arrange(request))
+        finally:
+            self._resetting = False
+        return self._take_up(episode)
+
+    def _arrange(self, request: EpisodeRequest) -> Episode:
         with self._lock:
-            self.episode = Episode(self.world, request)
-            self.parts.restart()
+            return Episode(self.world, request)
+
+    def _take_up(self, episode: Episode) -> tuple[Episode, int]:
+        self.episode = episode
+        self.parts.restart()
         if self._gripper_server is not None:
             self._gripper_server.give_up()
         self._advanced_s = self._begun_s = time.monotonic()
@@ -164,8 +188,6 @@ class SimArm(ManagedNode):
     def _on_command(self, message: Any, info: dict[str, int]) -> None:
         # The middleware's stamp: what waits here while this process is busy was not sent in a hurry.
         sent_s, lost = self._sent.see(info)
-        if not self.active:
-            return
         self.meters.tick("command")
         arm = self.parts.arm
         self.parts.referee.lost(lost)
@@ -205,6 +227,10 @@ class SimArm(ManagedNode):
 
     def _advance(self) -> None:
         """Move the world on to now, then say where the arm is."""
+        if self._resetting:
+            self._stand_still()
+            return
+        self.polled.take()
         now_s = time.monotonic()
         behind_s = now_s - self._advanced_s
         self._advanced_s = now_s
@@ -213,10 +239,17 @@ class SimArm(ManagedNode):
         with self._lock:
             self.parts.arm.advance(min(behind_s, LONGEST_STEP_S))
             stamp_ns = time.time_ns()
-            message = self.parts.joint_state(stamp_ns)
+            self._said = self.parts.joint_state(stamp_ns)
         self.meters.latency("physics", time.monotonic() - now_s)
         self.parts.meter.see(stamp_ns / 1e9, self.parts.arm.velocity)
-        self._joint_states.publish(message)
+        self._joint_states.publish(self._said)
+        self.meters.tick("joint_states")
+
+    def _stand_still(self) -> None:
+        """While another episode is arranged the arm is where it was: a driver does not stop talking."""
+        self._said.header.stamp = ns_to_stamp(time.time_ns())
+        self._said.velocity = [0.0] * len(self._said.velocity)
+        self._joint_states.publish(self._said)
         self.meters.tick("joint_states")
 
     def _send_pictures(self, pictures: Pictures, stamp_ns: int) -> None:
@@ -228,6 +261,8 @@ class SimArm(ManagedNode):
 
     def _judge(self) -> None:
         """Ten times a second: how far the episode and the gripper's goal are, and what the referee has seen."""
+        if self._resetting:
+            return
         if self._gripper_server is not None:
             self._gripper_server.tick()
         with self._lock:

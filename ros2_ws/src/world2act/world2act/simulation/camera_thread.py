@@ -21,7 +21,8 @@ START_S = 60.0
 class CameraThread:
     """Renders all cameras of a world at `rate_hz` in a thread and hands them on with the time of the exposure [ns].
 
-    lock: held by whoever moves the world; here only while its state is copied, so pictures never hold up the arm.
+    lock: held by whoever moves or arranges the world; here only while its state is copied, so pictures never hold up
+        the arm. When it is held for long, the pictures of before are handed on again.
     deliver, failed: called in the thread; failed when rendering breaks, after which there are no more pictures.
     """
 
@@ -70,22 +71,29 @@ class CameraThread:
 
     def _look_on_time(self, data: mujoco.MjData, renderer: CameraRenderer) -> None:
         due_s = time.monotonic()
+        pictures: Pictures = {}
         while not self._ending.wait(max(0.0, due_s - time.monotonic())):
             # A late picture is left out, not caught up on.
             due_s = max(due_s + self._period_s, time.monotonic())
             if not self.active and self._ready.is_set():
                 continue
             stamp_ns = self._expose(data)
-            pictures = {name: renderer.render(data, camera) for name, camera in CAMERAS.items()}
+            # While another episode is arranged, a camera goes on and sees what it saw.
+            if stamp_ns is not None or not pictures:
+                pictures = {name: renderer.render(data, camera) for name, camera in CAMERAS.items()}
             self._ready.set()
             if self.active:
-                self._deliver(pictures, stamp_ns)
+                self._deliver(pictures, time.time_ns() if stamp_ns is None else stamp_ns)
 
-    def _expose(self, data: mujoco.MjData) -> int:
-        """Copy the world's state into `data`; returns when it was."""
-        with self._lock:
+    def _expose(self, data: mujoco.MjData) -> int | None:
+        """Copy the world's state into `data`; returns when it was, None when the world is not to be had soon."""
+        if not self._lock.acquire(timeout=self._period_s / 2.0):
+            return None
+        try:
             stamp_ns = time.time_ns()
             data.qpos[:] = self._world.data.qpos
+        finally:
+            self._lock.release()
         mujoco.mj_kinematics(self._world.model, data)
         mujoco.mj_comPos(self._world.model, data)
         mujoco.mj_camlight(self._world.model, data)

@@ -13,6 +13,7 @@ from world2act.recording.definitions import message_class
 from world2act.soak.counts import Counts
 from world2act.soak.gaps import GapMeter
 from world2act.soak.timing import read_timing
+from world2act.sparing_node import SparingNode
 from world2act.supervision.node_lost import NODE_LOST, SUPERVISOR
 from world2act_core.robot.find import find_profile
 from world2act_interfaces.msg import EpisodeStatus, NodeHealth, Observation, SafetyStatus
@@ -22,10 +23,11 @@ COMMAND_QUEUE, PICTURE_QUEUE = 400, 40
 
 
 class Listener:
-    """Subscriptions of `node`. Messages that only count are not unpacked, and their writer's clock times them: what
-    this process does meanwhile is no gap. All times are wall clock [s]."""
+    """Subscriptions of `node`; call `look` often. Messages that only count are not unpacked, and their writer's clock
+    times them: what this process does meanwhile is no gap. All times are wall clock [s]."""
 
-    def __init__(self, node: Any, profile: str, counts: Counts) -> None:
+    def __init__(self, node: SparingNode, profile: str, counts: Counts) -> None:
+        self._node = node
         now_s = time.time()
         self.commands, self.observations, self.progress = GapMeter(now_s), GapMeter(now_s), GapMeter(now_s)
         self.working = False
@@ -49,7 +51,11 @@ class Listener:
         def on_bytes(_: bytes, info: dict[str, int]) -> None:
             meter.seen(info["source_timestamp"] / 1e9)
 
-        node.create_subscription(kind, topic, on_bytes, topics.reliable(queue), raw=True)
+        node.poll(kind, topic, on_bytes, topics.reliable(queue), raw=True)
+
+    def look(self) -> None:
+        """Count what has come."""
+        self._node.polled.take()
 
     @property
     def latched(self) -> frozenset[str]:

@@ -72,6 +72,7 @@ class SoakRun:
             self._watch.tick()
         except GraphError as error:
             raise _OverError(f"the graph ended after {self.elapsed_s:.0f} s: {error}") from error
+        self.listener.look()
         if time.monotonic() >= self._sample_due_s:
             self._sample()
         if self.elapsed_s >= self.settings.seconds:

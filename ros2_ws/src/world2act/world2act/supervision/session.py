@@ -11,13 +11,13 @@ from typing import Any, Self
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from world2act.errors import GraphError
 from world2act.graph import graph_environment
 from world2act.security.enclave import OPERATOR, enclave_arguments
 from world2act.security.joining import joining
+from world2act.sparing_node import SparingNode
 from world2act.supervision.interrupts import deferred
 
 
@@ -40,7 +40,7 @@ class Session:
         with joining():
             arguments = enclave_arguments(role)
             rclpy.init(context=self.context, args=arguments, signal_handler_options=SignalHandlerOptions.NO)
-            self.node: Any = Node(
+            self.node: Any = SparingNode(
                 f"{name}_{os.getpid()}", context=self.context, namespace=namespace or None, use_global_arguments=False
             )
         self.executor = SingleThreadedExecutor(context=self.context)

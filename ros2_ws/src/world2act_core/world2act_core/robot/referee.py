@@ -6,7 +6,7 @@ sender believes in: it looks at the times, too.
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,8 @@ Vector = NDArray[np.float64]
 
 MAX_VIOLATIONS = 100
 RATES = ("velocity", "acceleration", "jerk")
+AT_LIMIT = 1.0 - 1e-9
+"""Below this share of a limit nothing can be outside it, whatever the rounding."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +117,8 @@ class CommandReferee:
 
     def new_stream(self) -> None:
         """The next command has nothing to do with those before."""
-        self._positions: deque[Vector] = deque(maxlen=4)
-        self._velocities: deque[Vector] = deque(maxlen=3)
+        self._last: list[Vector] = []
+        """Of the last command: what was commanded, its difference to the one before, the difference of those, ..."""
         self._sent_s: float | None = None
         self._real_period_s = self._period_s
         self._missing = 0
@@ -140,31 +142,28 @@ class CommandReferee:
             return
         if measured is not None and self._begins_anew(time_s, position, measured):
             self.findings.restarts += 1
-            self._positions.clear()
-        if not self._positions and measured is not None:
+            self._last = []
+        if not self._last and measured is not None:
             self._judge(time_s, "start", position - measured, np.full(len(position), self._start_tolerance))
         leap = self._leap(time_s, position)
-        self._positions.append(position)
         self._judge_position(time_s, position)
-        history = list(self._positions)
-        for order, quantity in enumerate(RATES, start=1):
-            if len(history) > order:
-                self._judge_rate(time_s, quantity, np.diff(history, order, axis=0)[-1] / self._real_period_s**order)
-        for quantity, value in (("velocity", velocity), ("acceleration", acceleration)):
-            if value is not None:
-                self._judge_rate(time_s, quantity, value)
-        moved = len(history) > 1 and self._moves((history[-1] - history[-2]) / self._period_s)
+        changes = self._differences(position, len(RATES))[1:]
+        rates = self._rates([change / self._real_period_s for change in changes])
+        carries = (("velocity", velocity), ("acceleration", acceleration))
+        rates += [(quantity, value) for quantity, value in carries if value is not None]
+        self._judge_rates(time_s, rates)
+        moved = bool(changes) and self._moves(changes[0] / self._period_s)
         if moved or leap or (velocity is not None and self._moves(velocity)):
             self.findings.last_motion_s = time_s
 
     def _leap(self, time_s: float, position: Vector) -> bool:
         """After lost commands: what is between the last position and this one; whether it is a motion."""
         periods, self._missing = self._missing + 1, 0
-        if periods == 1 or not self._positions:
+        if periods == 1 or not self._last:
             return False
-        velocity = (position - self._positions[-1]) / (periods * self._real_period_s)
-        self._judge_rate(time_s, "velocity", velocity)
-        self._positions.clear()
+        velocity = (position - self._last[0]) / (periods * self._real_period_s)
+        self._judge_rates(time_s, [("velocity", velocity)])
+        self._last = []
         return self._moves(velocity)
 
     def see_velocity(self, time_s: float, velocity: Vector) -> None:
@@ -172,23 +171,33 @@ class CommandReferee:
         if not self._begin(time_s, velocity):
             return
         if self._missing:
-            self._velocities.clear()
+            self._last = []
             self._missing = 0
-        self._velocities.append(velocity)
-        history = list(self._velocities)
-        for order, quantity in enumerate(RATES):
-            if len(history) > order:
-                value = history[-1] if order == 0 else np.diff(history, order, axis=0)[-1] / self._real_period_s**order
-                self._judge_rate(time_s, quantity, value)
+        self._judge_rates(time_s, self._rates(self._differences(velocity, len(RATES) - 1)))
         if self._moves(velocity):
             self.findings.last_motion_s = time_s
 
+    def _differences(self, command: Vector, orders: int) -> list[Vector]:
+        """The command, its difference to the last one, the difference of those: as far as the stream goes back."""
+        levels = [command]
+        for before in self._last[:orders]:
+            levels.append(levels[-1] - before)
+        self._last = levels
+        return levels
+
+    def _rates(self, values: Sequence[Vector]) -> list[tuple[str, Vector]]:
+        """A velocity, and its differences that still have to be divided by time: once, twice."""
+        return [
+            (name, value / self._real_period_s**order)
+            for order, (name, value) in enumerate(zip(RATES, values, strict=False))
+        ]
+
     def _begins_anew(self, time_s: float, position: Vector, measured: Vector) -> bool:
         moved_s = self.findings.last_motion_s
-        if not self._positions or (moved_s is not None and time_s - moved_s < self._rest_s):
+        if not self._last or (moved_s is not None and time_s - moved_s < self._rest_s):
             return False
-        before, now = np.abs(self._positions[-1] - measured).max(), np.abs(position - measured).max()
-        jumps = (np.abs(position - self._positions[-1]) > self._limits.velocity * self._period_s).any()
+        before, now = np.abs(self._last[0] - measured).max(), np.abs(position - measured).max()
+        jumps = (np.abs(position - self._last[0]) > self._limits.velocity * self._period_s).any()
         return bool(jumps and now < min(before, self._start_tolerance))
 
     def see_tail(self, time_s: float, position: Vector, velocity: Vector | None) -> None:
@@ -196,7 +205,7 @@ class CommandReferee:
         if np.isfinite(position).all() and position.shape == self._middle.shape:
             self._judge_position(time_s, position)
         if velocity is not None and np.isfinite(velocity).all() and velocity.shape == self._middle.shape:
-            self._judge_rate(time_s, "velocity", velocity)
+            self._judge_rates(time_s, [("velocity", velocity)])
 
     def _begin(self, time_s: float, *vectors: Vector) -> bool:
         """Count the command; False for one that is no command: of another size or not finite."""
@@ -213,21 +222,28 @@ class CommandReferee:
         return False
 
     def _judge_position(self, time_s: float, position: Vector) -> None:
-        self._note_worst("position", np.abs(position - self._middle) / self._half)
+        if self._note_worst("position", float((np.abs(position - self._middle) / self._half).max())) < AT_LIMIT:
+            return
         outside = np.maximum(position - self._limits.position_high, self._limits.position_low - position)
         limit = np.where(position > self._middle, self._limits.position_high, self._limits.position_low)
         self._record(time_s, "position", outside > self._tolerance * self._half, position, limit)
 
-    def _judge_rate(self, time_s: float, quantity: str, value: Vector) -> None:
-        limit: Vector = getattr(self._limits, quantity)
-        self._note_worst(quantity, np.abs(value) / limit)
-        self._judge(time_s, quantity, value, limit * (1.0 + self._tolerance))
+    def _judge_rates(self, time_s: float, rates: Sequence[tuple[str, Vector]]) -> None:
+        # Together, and one by one only where something is near a limit: this runs beside the arm it judges.
+        if not rates:
+            return
+        limits: list[Vector] = [getattr(self._limits, quantity) for quantity, _ in rates]
+        shares = (np.abs([value for _, value in rates]) / limits).max(axis=1)
+        for (quantity, value), limit, share in zip(rates, limits, shares.tolist(), strict=True):
+            if self._note_worst(quantity, share) >= AT_LIMIT:
+                self._judge(time_s, quantity, value, limit * (1.0 + self._tolerance))
 
     def _judge(self, time_s: float, quantity: str, value: Vector, limit: Vector) -> None:
         self._record(time_s, quantity, np.abs(value) > limit, value, limit)
 
-    def _note_worst(self, quantity: str, shares: Vector) -> None:
-        self.findings.worst[quantity] = max(self.findings.worst[quantity], float(shares.max()))
+    def _note_worst(self, quantity: str, share: float) -> float:
+        self.findings.worst[quantity] = max(self.findings.worst[quantity], share)
+        return share
 
     def _record(self, time_s: float, quantity: str, broken: NDArray[np.bool_], value: Vector, limit: Vector) -> None:
         for index in np.flatnonzero(broken):
