@@ -28,9 +28,10 @@ def take_priority(priority: int) -> str:
 
 
 def run_first(nice: int) -> None:
-    """Give the calling thread, and those that it starts, the `nice` value -20 to -1, where the system allows it.
+    """Give all present threads of the process the `nice` value -20 to -1, where the system allows it.
 
     For what stands in for a device with a processor of its own, and must not wait for its users.
     """
     with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
+        for thread in os.listdir("/proc/self/task"):
+            os.setpriority(os.PRIO_PROCESS, int(thread), nice)

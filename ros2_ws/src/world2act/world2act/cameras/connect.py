@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from world2act import topics
@@ -27,13 +30,22 @@ class CameraConnection:
             kind, take = (
                 (CompressedImage, feed.take_compressed) if compressed == "compressed" else (Image, feed.take_raw)
             )
-            node.listen(kind, uri.target, take, topics.newest(False))
+            node.listen(kind, uri.target, self._informed(take), topics.newest(False))
             return
         guard = node.create_guard_condition(self._on_news)
         node.own(lambda: node.destroy_guard_condition(guard))
         self._reader = DeviceReader(uri, guard.trigger, longest_wait_s)
         node.own(self._reader.stop)
         self._reader.start()
+
+    def _informed(self, take: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Where the hand was meanwhile is known before a picture is judged by it."""
+
+        def informed(picture: Any) -> None:
+            self._node.polled.take()
+            take(picture)
+
+        return informed
 
     @property
     def finding(self) -> Finding | None:
@@ -58,6 +70,7 @@ class CameraConnection:
         if not self._node.active:
             return
         if frame is not None:
+            self._node.polled.take()
             self._feed.take(Picture(frame.image, frame.stamp_ns))
         else:
             self._node.refresh_condition()

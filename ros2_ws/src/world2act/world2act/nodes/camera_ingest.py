@@ -153,7 +153,6 @@ class CameraIngest(ManagedNode):
         self._push(name, stamp_to_ns(message.header.stamp), message)
 
     def _take_picture(self, camera: str, picture: Picture) -> None:
-        self.polled.take()  # the state nearest to the picture may be waiting still
         self._push(camera, picture.stamp_ns, picture)
 
     def _push(self, name: str, stamp_ns: int, value: Any) -> None:

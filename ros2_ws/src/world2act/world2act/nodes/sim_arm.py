@@ -71,11 +71,12 @@ class SimArm(ManagedNode):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_arm", **kwargs)
         self._cameras: CameraThread | None = None
+        self._alone = False
         self.add_on_set_parameters_callback(refuse_wrong_request)
 
     def own_process(self) -> None:
-        """A real arm and its cameras have processors of their own."""
-        run_first(NICE)
+        """Its threads may be hurried: they are nobody else's."""
+        self._alone = True
 
     def setup(self) -> None:
         """Build the world and offer the driver's interfaces."""
@@ -136,6 +137,9 @@ class SimArm(ManagedNode):
 
     def start(self) -> None:
         """Set up the first episode."""
+        if self._alone:
+            # A real arm and its cameras have processors of their own. Not before: to build a world is no hurry.
+            run_first(NICE)
         self.polled.discard()
         self._sent = SentWatch()
         self._take_up(self._arrange(EpisodeRequest(seed=self.values.integer("seed"))))
