@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[2]
-SECTIONS = ("sim", "engine", "residual", "safety", "data", "graph")
+SECTIONS = ("sim", "engine", "residual", "safety", "data", "executor", "graph")
 Number = TypeVar("Number", int, float)
 
 
@@ -17,7 +17,7 @@ class Settings:
     """Measure World2Act against named alternatives. Paths are relative to the repository."""
 
     only: str = ",".join(SECTIONS)
-    """Sections to run, separated by commas: sim, engine, residual, safety, data, graph."""
+    """Sections to run, separated by commas: sim, engine, residual, safety, data, executor, graph."""
     out: Path = Path("build/bench.json")
     work: Path = Path("build/bench")
     """Folder for what the benchmark makes for itself: an untrained policy, a few episodes, logs."""
