@@ -19,6 +19,7 @@ from training.common.checkpoint import read_info, read_tensors, save_checkpoint
 from training.common.contracts import require_same_contract
 from training.common.errors import TrainingError
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
+from training.common.precision import use_bf16
 from training.common.sameness import Changes, changes, refuse
 from training.common.schedule import set_learning_rate
 from training.common.workers import Workers
@@ -49,6 +50,7 @@ class Trainer:
             betas=self.schedule.betas,
             weight_decay=self.schedule.weight_decay,
         )
+        self._bf16 = use_bf16(config.bf16, workers.device.type)
         self.step = 0
         self.history: list[str] = []
         index = source.index
@@ -95,7 +97,7 @@ class Trainer:
         pairs = batch.to(self.workers.device)
         shape = (*pairs.actions.shape[:2], self.adapters.code)
         noise = torch.randn(shape, generator=generator) if self.adapters.variational else torch.zeros(shape)
-        with torch.autocast(self.workers.device.type, torch.bfloat16, enabled=self.config.bf16):
+        with torch.autocast(self.workers.device.type, torch.bfloat16, enabled=self._bf16):
             made = self._module(pairs.latents, pairs.actions, noise.to(self.workers.device))
         return alignment_loss(Codes(*made), pairs, self.objective, generator)
 

@@ -119,6 +119,7 @@ class VlaTrainConfig:
     seed: int = 0
     threads: int = 2
     bf16: bool = True
+    """Convolve in bfloat16; a processor without it computes in float32 and says so."""
     log_every: int = 20
     checkpoint_minutes: float = 3.0
     init: Path | None = None

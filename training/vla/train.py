@@ -18,6 +18,7 @@ from training.common.ema import WeightAverage
 from training.common.errors import CheckpointError, TrainingError
 from training.common.interrupt import Interrupted
 from training.common.optimiser_state import load_optimiser, optimiser_tensors
+from training.common.precision import use_bf16
 from training.common.schedule import set_learning_rate
 from training.data.cache import FrameCache
 from training.data.lerobot_reader import LeRobotReader
@@ -84,7 +85,7 @@ class Trainer:
         self.model = NanoVla(contract, config.model, normalisation)
         for encoder in self.model.cameras.values():
             encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.model.mixed = config.bf16
+        self.model.mixed = use_bf16(config.bf16)
         self.average = WeightAverage(self.model, config.ema)
         self.optimiser = _optimiser(self.model, config)
         self.step = 0

@@ -140,7 +140,7 @@ class RunConfig:
     seed: int = 0
     threads: int = 2
     bf16: bool = True
-    """Autocast to bfloat16; weights, moments and losses stay float32."""
+    """Autocast to bfloat16; weights, moments and losses stay float32. A processor without it uses float32 for all."""
     log_every: int = 20
     checkpoint_minutes: float = 3.0
     holdout_every: int = 10

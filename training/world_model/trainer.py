@@ -21,6 +21,7 @@ from training.common.checkpoint import checkpoints, latest_checkpoint, read_info
 from training.common.ema import WeightAverage
 from training.common.errors import TrainingError
 from training.common.interrupt import Interrupted
+from training.common.precision import use_bf16
 from training.common.prefetch import prefetch
 from training.common.sameness import changes, refuse
 from training.common.schedule import set_learning_rate
@@ -46,6 +47,7 @@ class Trainer:
     def __init__(self, model: nn.Module, config: RunConfig, out: Path, workers: Workers, identity: dict[str, Any]):
         """identity: what a checkpoint must agree on to be continued (JSON values)."""
         self.config, self.out, self.workers = config, out, workers
+        self._bf16 = use_bf16(config.bf16, workers.device.type)
         self.identity: dict[str, Any] = jsonable(identity)
         self.model = model.to(workers.device)
         self.call = shard(self.model, workers, config.parallel)
@@ -81,7 +83,7 @@ class Trainer:
             warmup=config.warmup_steps,
             tail=config.cosine_tail,
         )
-        with torch.autocast(self.workers.device.type, torch.bfloat16, enabled=config.bf16):
+        with torch.autocast(self.workers.device.type, torch.bfloat16, enabled=self._bf16):
             parts = loss()
         self.optimiser.zero_grad(set_to_none=True)
         parts["loss"].backward()  # type: ignore[no-untyped-call]
