@@ -10,8 +10,8 @@ import torch
 def use_bf16(wanted: bool, device: str = "cpu") -> bool:
     """Whether to autocast to bfloat16 on a device of this type: when it is wanted and the processor has it.
 
-    A CPU without bfloat16 instructions emulates them: a step of the nano VLA took 28 s. It computes in float32 then,
-    which is never less exact, and says so once.
+    A CPU without bfloat16 instructions emulates them and takes many times as long. It computes in float32 then, which
+    is never less exact, and says so once.
     """
     return wanted and (device != "cpu" or _processor_has_it())
 

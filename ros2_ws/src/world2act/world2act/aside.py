@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Generator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -15,14 +15,21 @@ class Aside:
 
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(1, name)
+        self._latest: Future[Any] | None = None
 
     @types.coroutine
     def run(self, work: Callable[[], Result]) -> Generator[None, None, Result]:
         """Call `work` in the thread; returns what it returns and raises what it raises."""
         future: Future[Result] = self._pool.submit(work)
+        self._latest = future
         while not future.done():
             yield  # rclpy asks again after whatever it does next
         return future.result()
+
+    def wait(self) -> None:
+        """Block until what is under way is done; its callback goes on at the executor's next turn."""
+        if self._latest is not None:
+            wait([self._latest])
 
     def end(self) -> None:
         """Wait for what is under way."""

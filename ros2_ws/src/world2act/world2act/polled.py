@@ -17,22 +17,22 @@ class PolledSubscriptions(Container[Subscription]):
     """
 
     def __init__(self) -> None:
-        self._entries: list[tuple[Subscription[Any], Callable[[Any, dict[str, Any]], None]]] = []
+        self._callbacks: dict[Subscription[Any], Callable[[Any, dict[str, Any]], None]] = {}
 
     def add(self, subscription: Subscription[Any], callback: Callable[[Any, dict[str, Any]], None]) -> None:
         """Hand what is taken from `subscription`, and the middleware's information on it, to `callback`."""
-        self._entries.append((subscription, callback))
+        self._callbacks[subscription] = callback
 
     def remove(self, subscription: Subscription[Any]) -> None:
-        """Look into it no more; ValueError when it was never added."""
-        self._entries.remove(next(entry for entry in self._entries if entry[0] is subscription))
+        """Look into it no more; KeyError when it was never added."""
+        del self._callbacks[subscription]
 
     def __contains__(self, subscription: object) -> bool:
-        return any(entry[0] is subscription for entry in self._entries)
+        return subscription in self._callbacks
 
     def take(self) -> None:
         """Call back for all that waits, topic by topic in the order in which they were added."""
-        for subscription, callback in self._entries:
+        for subscription, callback in self._callbacks.items():
             for message, info in _waiting(subscription):
                 callback(message, info)
 
@@ -40,7 +40,7 @@ class PolledSubscriptions(Container[Subscription]):
         """The same in the order in which the middleware received them, whatever their topics."""
         found = [
             (info.get("received_timestamp") or 0, callback, message, info)
-            for subscription, callback in self._entries
+            for subscription, callback in self._callbacks.items()
             for message, info in _waiting(subscription)
         ]
         for _, callback, message, info in sorted(found, key=lambda entry: entry[0]):
@@ -48,7 +48,7 @@ class PolledSubscriptions(Container[Subscription]):
 
     def discard(self) -> None:
         """Throw away all that waits: it is from a time in which nobody listened."""
-        for subscription, _ in self._entries:
+        for subscription in self._callbacks:
             _waiting(subscription)
 
 

@@ -51,16 +51,16 @@ def latched(depth: int = 1) -> QoSProfile:
 
 def heartbeat() -> QoSProfile:
     """Many writers, small, often: a lost one is followed by the next. Deep enough for one of every node."""
-    return QoSProfile(depth=32, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
+    return stream(32)
 
 
 def newest(lockstep: bool) -> QoSProfile:
     """For readers of sensor streams: in real time only the newest sample matters, in lockstep every one does."""
     if lockstep:
         return reliable()
-    return QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
+    return stream(1)
 
 
 def stream(depth: int) -> QoSProfile:
-    """For sensor streams that are polled: room for what comes between two looks; lost is what does not fit."""
+    """For sensor streams from any publisher: room for what comes between two looks; lost is what does not fit."""
     return QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool
 
 from world2act import topics
@@ -55,6 +54,5 @@ def listen_to_emergency_stop(node: Any, topic: str, callback: Callable[[Bool], N
     A subscription that wants the last value of before only matches publishers that keep it, so there are two: one for
     those, one that takes what comes from anybody. The same message may therefore come twice.
     """
-    anybody = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT, durability=DurabilityPolicy.VOLATILE)
-    for quality in (topics.latched(), anybody):
+    for quality in (topics.latched(), topics.stream(1)):
         node.listen(Bool, topic, callback, quality, always=True)

@@ -149,6 +149,7 @@ class SimArm(ManagedNode):
 
     def stop(self) -> None:
         """No more pictures; the world stands still because nobody moves it on."""
+        self._aside.wait()  # what is arranged must find its publishers: cleanup cannot come in between
         if self._gripper_server is not None:
             self._gripper_server.give_up()
         if self._cameras is not None:
@@ -166,7 +167,7 @@ class SimArm(ManagedNode):
             world.close()
 
     async def _begin(self, request: EpisodeRequest) -> tuple[Episode, int]:
-        # Aside: arranging a world takes a tenth of a second on a slow processor, and no driver is silent for so long.
+        # Aside: arranging a world can take longer than a driver may be silent.
         self._resetting = True
         try:
             episode = await self._aside.run(lambda: self._arrange(request))

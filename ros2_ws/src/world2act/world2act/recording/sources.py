@@ -10,7 +10,7 @@ from action_msgs.msg import GoalStatusArray
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterEvent
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
 
@@ -58,8 +58,8 @@ def graph_sources(
     latched = topics.latched(10)
     reliable = topics.reliable(DEPTH)
     # Drivers may send best effort, which a reliable reader would not get; in lockstep nothing may be lost.
-    driver = reliable if lockstep else _best_effort(DEPTH)
-    pictures = topics.reliable(PICTURE_DEPTH) if lockstep else _best_effort(PICTURE_DEPTH)
+    driver = reliable if lockstep else topics.stream(DEPTH)
+    pictures = topics.reliable(PICTURE_DEPTH) if lockstep else topics.stream(PICTURE_DEPTH)
     sources = [
         Source(topics.SKILL_PLAN, SkillPlan, latched, keep=1),
         Source(topics.SKILL, Skill, topics.latched(DEPTH), keep=1),
@@ -80,15 +80,6 @@ def graph_sources(
     sources += [_extra(text, driver) for text in extra]
     _refuse_doubles(sources)
     return sources
-
-
-def _best_effort(depth: int) -> QoSProfile:
-    return QoSProfile(
-        depth=depth,
-        history=HistoryPolicy.KEEP_LAST,
-        reliability=ReliabilityPolicy.BEST_EFFORT,
-        durability=DurabilityPolicy.VOLATILE,
-    )
 
 
 def _extra(text: str, qos: QoSProfile) -> Source:
