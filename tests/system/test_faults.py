@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
@@ -20,7 +21,8 @@ from std_msgs.msg import String
 from tests.system.conftest import new_domain
 from tests.system.light_node import light_graph
 from world2act import topics
-from world2act.cli.faults import Faults
+from world2act.cli.faults import Faults, with_timeouts
+from world2act.commander.thresholds import default_numbers
 from world2act.errors import GraphError
 from world2act.faults.bench import Bench
 from world2act.faults.fault import Fault, Result
@@ -28,6 +30,7 @@ from world2act.faults.language_model import LanguageModel
 from world2act.faults.matrix import FAULTS
 from world2act.faults.matrix_docs import table, with_table
 from world2act.faults.run import _problem, run_fault
+from world2act.graph import GraphOptions, build_graph
 from world2act.health import DEGRADED, Condition, diagnostics_message
 from world2act.simulation.referee_report import MotionMeter, referee_report
 from world2act.supervision.session import Session
@@ -38,24 +41,40 @@ from world2act_core.robot.find import find_profile
 from world2act_core.robot.referee import CommandReferee
 
 
+def _make_faults(out: Path, *options: str) -> tuple[dict[str, dict[str, Any]], str]:
+    """Rows by their names, and what was printed."""
+    command = [sys.executable, "-m", "world2act.cli.main", "faults", *options, "--json", str(out)]
+    environment = {**os.environ, "ROS_DOMAIN_ID": str(new_domain())}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=140, check=False)
+    rows = {row["name"]: row for row in json.loads(out.read_text())["faults"]}
+    assert done.returncode == int(not all(row["survived"] for row in rows.values())), done.stdout + done.stderr
+    return rows, done.stdout
+
+
 def test_the_short_matrix_is_survived(tmp_path: Path) -> None:
-    out = tmp_path / "faults.json"
-    # Three times the limits: 450 ms, and 150 ms for the emergency stop. The arm moves only where nobody is kept waiting
-    # for 0.1 s (`stale_state`, `input_timeout`, `peer_timeout`): a busier machine fails before the fault, whatever the
-    # patience. On one that is just good enough a loss is noticed up to 0.1 s late, told up to 0.1 s late, and both come
-    # on top of the 100 ms that an idle one takes (docs/safety.md); the emergency stop is one message. The limits
-    # themselves are checked by the whole matrix, on a machine without other work.
-    command = [sys.executable, "-m", "world2act.cli.main", "faults", "--short", "--patience", "3", "--json", str(out)]
-    for _ in range(2):  # every row in one run: a busy machine may not give its attention at once
-        environment = {**os.environ, "ROS_DOMAIN_ID": str(new_domain())}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=140, check=False)
-        rows = {row["name"]: row for row in json.loads(out.read_text())["faults"]}
-        if done.returncode == 0:
-            break
-    assert set(rows) == {fault.name for fault in FAULTS if fault.in_short}, done.stdout
-    assert all(row["survived"] and row["violations"] == 0 for row in rows.values()), done.stdout
+    # For a machine of any speed with other work: the arm moves only where nobody is kept waiting for longer than the
+    # graph's timeouts, so these are longer here, and what comes after them may take its time as well. What is judged as
+    # strictly as ever: no command leaves the limits, the reason has its name, no episode is lost, the arm moves again.
+    # The time limits themselves are checked by the whole matrix, on a machine without other work (docs/safety.md).
+    patience = ("--timeouts", "3", "--patience", "6")
+    rows, told = _make_faults(tmp_path / "faults.json", "--short", *patience)
+    assert set(rows) == {fault.name for fault in FAULTS if fault.in_short}, told
+    assert all(row["violations"] == 0 for row in rows.values()), told
+    if missed := [name for name, row in rows.items() if not row["survived"]]:  # once more: busier just then?
+        again, told_again = _make_faults(tmp_path / "again.json", "--only", *missed, *patience)
+        rows, told = {**rows, **again}, told + told_again
+    assert all(row["survived"] and row["violations"] == 0 for row in rows.values()), told
     assert "E_STOP" in rows["e-stop"]["reason"] and rows["chunk NaN"]["reason"] == "CHUNK_INVALID"
-    assert done.returncode == 0 and not list(Path("models").glob(".tabletop-nano-*")), "the damaged copy is gone"
+    assert not list(Path("models").glob(".tabletop-nano-*")), "the damaged copy is gone"
+
+
+def test_timeouts_are_the_profiles_times_the_factor() -> None:
+    graph = build_graph("sim", GraphOptions(profile="sim_panda"))
+    changed = with_timeouts(graph, default_numbers(find_profile("sim_panda")), 3.0)
+    commander, cameras = changed.node("arm_commander").parameters, changed.node("camera_ingest").parameters
+    waits = [commander[name] for name in ("stale_observation", "stale_state", "peer_timeout")]
+    assert [*waits, cameras["input_timeout"]] == pytest.approx([0.66, 0.18, 0.3, 0.3])
+    assert changed.node("vla_policy") == graph.node("vla_policy")
 
 
 def test_the_matrix_is_large_enough_and_every_name_is_its_own() -> None:
@@ -146,13 +165,16 @@ def test_what_nobody_judged_was_not_survived(bench: StillBench) -> None:
     assert "commands outside the limits, velocity of robot0_joint1 50" in result.problem
 
 
-def test_a_finished_episode_that_a_fault_loses_fails_its_row_by_name(bench: StillBench) -> None:
+def test_a_finished_episode_that_a_fault_loses_fails_its_row_by_name(
+    bench: StillBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arm = Arm([0.0] * 10)
     path = bench.recordings / "episode-000000.mcap"
     result = run_fault(bench, Fault("eraser", "", lambda bench: path.unlink(), limit_ms=math.inf, waits_s=0.2))
     arm.close()
     assert not result.survived and result.recordings == 1
     assert result.problem == "episode-000000.mcap, finished before the fault, is gone: No such file or directory"
+    monkeypatch.setattr("world2act.faults.bench.FRESH_S", 0.5)
     with pytest.raises(GraphError, match="no episode is finished in .*/recordings"):
         bench.finished()
 
@@ -202,5 +224,7 @@ def test_what_is_not_there_is_refused() -> None:
         Faults(only=("meteorite",)).run()
     with pytest.raises(GraphError, match="--short has none of --only 'disk full', 'stop recorder': leave --short out"):
         Faults(short=True, only=("disk full", "stop recorder")).run()
-    with pytest.raises(GraphError, match="--patience"):
+    with pytest.raises(GraphError, match="--patience 0.5: give 1 to 10"):
         Faults(patience=0.5).run()
+    with pytest.raises(GraphError, match="--timeouts nan: give 1 to 10"):
+        Faults(timeouts=math.nan).run()

@@ -11,10 +11,14 @@ Result = TypeVar("Result")
 
 
 class Aside:
-    """One thread; `result = await aside.run(function)` in a callback of the node that is a coroutine."""
+    """One thread; `result = await aside.run(function)` in a callback of the node that is a coroutine.
 
-    def __init__(self, name: str) -> None:
+    wake: makes the node's executor take its next turn.
+    """
+
+    def __init__(self, name: str, wake: Callable[[], None]) -> None:
         self._pool = ThreadPoolExecutor(1, name)
+        self._wake = wake
         self._latest: Future[Any] | None = None
 
     @types.coroutine
@@ -22,8 +26,9 @@ class Aside:
         """Call `work` in the thread; returns what it returns and raises what it raises."""
         future: Future[Result] = self._pool.submit(work)
         self._latest = future
+        future.add_done_callback(lambda _: self._wake())
         while not future.done():
-            yield  # rclpy asks again after whatever it does next
+            yield  # rclpy asks again at its next turn
         return future.result()
 
     def wait(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from world2act import topics
+from world2act.beats import Beats
 from world2act.errors import ConfigurationError
 from world2act.health import FAULT, OK, Condition, diagnostics_message, health_message, wall_time
 from world2act.meters import Meters
@@ -54,10 +56,13 @@ class ManagedNode(Sparing, LifecycleNode):
     safe_command()  on deactivate, second, while publishers still work: send what leaves the robot safe.
     release()   on cleanup: free what setup() allocated (entities made by listen/every/publisher are freed for it).
 
-    Everything runs in one executor thread unless a subclass starts its own.
+    Nothing of this runs at the same time unless a subclass starts a thread. In a process of its own (see own_process),
+    what `every` asks for runs in one thread and all else in another, each while it has the `turn`.
     """
 
     PARAMETERS: ClassVar[tuple[Parameter, ...]] = ()
+    BEATS_ASIDE: ClassVar[bool] = True
+    """False: `every` must call back in the executor's thread, for what belongs to a thread, as a renderer does."""
 
     def __init__(self, name: str, **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
@@ -73,11 +78,14 @@ class ManagedNode(Sparing, LifecycleNode):
         self._health = self.create_publisher(NodeHealth, topics.NODE_HEALTH, topics.reliable())
         self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, topics.reliable())
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._report_timer = self.create_timer(self.values.number("health_period"), self.report, clock=self._steady)
+        self.turn = threading.RLock()
+        self._beats: Beats | None = None
+        self._always: list[tuple[float, Callable[[], None]]] = [(self.values.number("health_period"), self.report)]
         beat_s = 0.0 if self.lockstep else self.values.number("heartbeat_period")
         if beat_s > 0.0:
             self._alive_publisher = self.create_publisher(Header, topics.HEARTBEAT, topics.heartbeat())
-            self._alive_timer = self.create_timer(beat_s, self._say_alive, clock=self._steady)
+            self._always.append((beat_s, self._say_alive))
+        self._timers = [self.create_timer(period_s, call, clock=self._steady) for period_s, call in self._always]
 
     def setup(self) -> None:
         """Hook: allocate and subscribe."""
@@ -97,8 +105,24 @@ class ManagedNode(Sparing, LifecycleNode):
     def refresh_condition(self) -> None:
         """Hook: called before each report, to find out about inputs that stopped."""
 
+    def own_thread(self) -> None:
+        """Hook: called first in every thread that runs callbacks, when the node has a process of its own."""
+
     def own_process(self) -> None:
-        """Hook: called before the executor spins, in its thread, when the node has a process of its own."""
+        """Take the process: called before the executor spins, in its thread; to call back it must have the `turn`."""
+        self.own_thread()
+        if not self.BEATS_ASIDE:
+            return
+        while self._timers:
+            self.destroy_timer(self._timers.pop())
+        self._beats = Beats(self.turn, self.own_thread, self.fail)
+        for period_s, call in self._always:
+            self._beats.every(period_s, call)
+
+    def leave_process(self) -> None:
+        """End what own_process began; not while having the `turn`."""
+        if self._beats is not None:
+            self._beats.end()
 
     def publisher(self, message_type: type, topic: str, qos: QoSProfile) -> Any:
         """A publisher that is silent unless the node is active; destroyed on cleanup."""
@@ -128,8 +152,20 @@ class ManagedNode(Sparing, LifecycleNode):
         return end
 
     def every(self, period_s: float, callback: Callable[[], None]) -> Any:
-        """Call back every `period_s` seconds of real time while the node is active; returns the timer."""
-        timer = self.create_timer(period_s, lambda: callback() if self.active else None, clock=self._steady)
+        """Call back every `period_s` seconds of real time while the node is active.
+
+        Returns what has `reset()`: a whole period from now.
+        """
+
+        def guarded() -> None:
+            if self.active:
+                callback()
+
+        if (beats := self._beats) is not None:
+            beat = beats.every(period_s, guarded)
+            self._owned.append(lambda: beats.remove(beat))
+            return beat
+        timer = self.create_timer(period_s, guarded, clock=self._steady)
         self._owned.append(lambda: self.destroy_timer(timer))
         return timer
 
@@ -171,7 +207,7 @@ class ManagedNode(Sparing, LifecycleNode):
         self._send_report()
 
     def _say_alive(self) -> None:
-        # From the executor, not from a thread: a node that is stuck in a callback must fall silent.
+        # Called back as all else is, one at a time: a node that is stuck in a callback must fall silent.
         if self.active:
             self._alive_publisher.publish(Header(stamp=wall_time(), frame_id=self.get_name()))
 

@@ -6,10 +6,11 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from types import FrameType
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import ShutdownException, SingleThreadedExecutor, TimeoutException
 from rclpy.signals import SignalHandlerOptions
 
 from world2act.base_node import ManagedNode
@@ -20,6 +21,7 @@ from world2act.user_port import own_port
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_BAD_CONFIGURATION = 2
+LOOK_FOR_STOP_S = 0.1
 LAST_RESORT_S = 10
 """A node that has not ended this long after it was asked to is ended by the kernel. A supervisor waits for less, but
 one that was killed waits for nobody, and a node was seen to hang while its neighbours disappeared."""
@@ -40,10 +42,7 @@ class _StopRequest:
 
 
 def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | None = None) -> int:
-    """Spin the node until a signal; returns the process's exit status.
-
-    EventsExecutor.spin() does not call callbacks in every rclpy, so this is a loop over spin_once.
-    """
+    """Spin the node until a signal; returns the process's exit status."""
     stop = _StopRequest()
     # A node's own thread (inference) and the executor take turns: at Python's default of 5 ms a picture would wait.
     sys.setswitchinterval(0.001)
@@ -61,7 +60,7 @@ def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | No
     try:
         node.own_process()
         while not stop.requested and not node.failed and rclpy.ok():
-            executor.spin_once(timeout_sec=0.1)
+            _spin_once(executor, node.turn)
     except Exception:
         node.fail()
     finally:
@@ -69,11 +68,28 @@ def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | No
     return EXIT_BUG if node.failed else EXIT_OK
 
 
+def _spin_once(executor: SingleThreadedExecutor, turn: AbstractContextManager[object]) -> None:
+    """Wait for a callback for a moment, and call it back while having the `turn`; raises what it raises.
+
+    As spin_once does, which has no place to wait for a turn in; EventsExecutor, which does less in Python, does not
+    call callbacks in every rclpy.
+    """
+    try:
+        handler, _, _ = executor.wait_for_ready_callbacks(timeout_sec=LOOK_FOR_STOP_S)
+    except (TimeoutException, ShutdownException):
+        return
+    with turn:
+        handler()
+    handler.result()
+
+
 def _end(node: ManagedNode, executor: SingleThreadedExecutor) -> None:
     try:
-        node.trigger_shutdown()
+        with node.turn:
+            node.trigger_shutdown()
     except Exception:
         node.get_logger().error(f"the shutdown transition failed:\n{traceback.format_exc()}")
+    node.leave_process()
     executor.remove_node(node)
     executor.shutdown()
     node.destroy_node()

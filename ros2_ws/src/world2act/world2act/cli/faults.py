@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from world2act.cli.options import check_bundle, check_domain
+from world2act.commander.assemble import Number
+from world2act.commander.thresholds import default_numbers
 from world2act.errors import GraphError
 from world2act.faults.bench import Bench
 from world2act.faults.fault import Fault, Result
@@ -25,10 +27,14 @@ from world2act.graph import DEFAULT_BUNDLE, DEFAULT_SIM_PROFILE, GraphOptions, G
 from world2act.supervision.session import prepare_environment
 from world2act.supervision.supervisor import Supervisor, run_folder
 from world2act_core.files import atomic_write_text
+from world2act_core.robot.find import find_profile
 
 DISK_MIB = 256
 """Room for what one row records (three episodes, two saved minutes of 37 MB) beside what is kept of the rows before
 (faults.recordings.KEEP_BYTES), so that this disk is full only when it is made full."""
+
+MOST_FACTOR = 10.0
+"""A fault is there for 1.5 s: with more patience nothing could come too late."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Faults:
     """File for the table."""
     patience: float = 1.0
     """The arm may take this many times as long to hold; above 1 for a machine that has other work."""
+    timeouts: float = 1.0
+    """The graph waits this many times as long for pictures, joint states and nodes; the same."""
     seed: int = 0
     """Seed of the first episode."""
     domain: int | None = None
@@ -54,8 +62,9 @@ class Faults:
         """Returns the exit status."""
         bundle = Path(check_bundle(self.bundle))
         chosen = self._chosen()
-        if self.patience < 1.0:
-            raise GraphError(f"--patience {self.patience}: give 1 or more")
+        for option, factor in (("--patience", self.patience), ("--timeouts", self.timeouts)):
+            if not 1.0 <= factor <= MOST_FACTOR:
+                raise GraphError(f"{option} {factor:g}: give 1 to {MOST_FACTOR:g}")
         prepare_environment(check_domain(self.domain))
         console = Console()
         results: list[Result] = []
@@ -66,7 +75,10 @@ class Faults:
         console.print(f"{survived} of {len(results)} survived")
         if self.json is not None:
             rows = [asdict(result) for result in results]
-            found = {"command": "world2act faults", "cores": os.cpu_count(), "patience": self.patience, "faults": rows}
+            found = {
+                "command": "world2act faults", "cores": os.cpu_count(), "patience": self.patience,
+                "timeouts": self.timeouts, "faults": rows,
+            }  # fmt: skip
             atomic_write_text(self.json, json.dumps(found, indent=1) + "\n")
         return 0 if survived == len(chosen) else 1
 
@@ -86,7 +98,7 @@ class Faults:
 
     def _run_all(self, chosen: list[Fault], bundle: Path, disk: Path, console: Console) -> list[Result]:
         results = []
-        with LanguageModel() as llm, Supervisor(_graph(bundle, disk, llm), run_folder()) as supervisor:
+        with LanguageModel() as llm, Supervisor(_graph(bundle, disk, llm, self.timeouts), run_folder()) as supervisor:
             supervisor.bring_up(lambda name, state: console.print(f"  {name:<15} {state}"))
             bench = Bench(supervisor, self.seed, lambda name, text: None, llm)
             for fault in chosen:
@@ -100,12 +112,25 @@ class Faults:
         return results
 
 
-def _graph(bundle: Path, disk: Path, llm: LanguageModel) -> GraphSpec:
+def _graph(bundle: Path, disk: Path, llm: LanguageModel, timeouts: float) -> GraphSpec:
     options = GraphOptions(
         bundle=str(bundle), profile=DEFAULT_SIM_PROFILE, reduced="never", record=str(disk),
         planner="llm", llm_base_url=llm.base_url, llm_model=MODEL, llm_timeout=TIMEOUT_S,
     )  # fmt: skip
-    return build_graph("sim", options).with_parameters("recorder", min_free=0)
+    graph = build_graph("sim", options).with_parameters("recorder", min_free=0)
+    return with_timeouts(graph, default_numbers(find_profile(DEFAULT_SIM_PROFILE)), timeouts)
+
+
+def with_timeouts(graph: GraphSpec, usual: Number, factor: float) -> GraphSpec:
+    """The graph, waiting `factor` times as long until something is missing or too old.
+
+    usual: what arm_commander waits by its profile, by the names of its parameters [s].
+    """
+    ages = {name: factor * usual(name) for name in ("stale_observation", "stale_state", "peer_timeout")}
+    inputs = graph.node("camera_ingest").parameters["input_timeout"]
+    assert isinstance(inputs, float)
+    graph = graph.with_parameters("arm_commander", **ages)
+    return graph.with_parameters("camera_ingest", input_timeout=factor * inputs)
 
 
 @contextmanager

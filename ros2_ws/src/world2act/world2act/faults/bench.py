@@ -149,11 +149,11 @@ class Bench:
 
     def finished(self) -> tuple[Finished, ...]:
         """The finished recordings, at least one episode among them. Raises GraphError when there is none."""
-        if not episodes(self.recordings):
-            self.move()  # the next instruction ends the episode before
-        if not self.until(lambda: episodes(self.recordings) > 0, FRESH_S):
-            raise GraphError(f"no episode is finished in {self.recordings}: is the recorder at work? See its log")
-        return finished_recordings(self.recordings)
+        for patience_s in (0.0, FRESH_S, FRESH_S):
+            if self.until(lambda: episodes(self.recordings) > 0, patience_s):
+                return finished_recordings(self.recordings)
+            self.move()  # the next instruction ends the episode before; one in which nothing moved is not kept
+        raise GraphError(f"no episode is finished in {self.recordings}: is the recorder at work? See its log")
 
     def require_unsaid(self, reasons: tuple[str, ...]) -> None:
         """Wait until nothing is said that begins like one of `reasons`. Raises GraphError when something still is."""

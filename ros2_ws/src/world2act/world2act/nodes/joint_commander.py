@@ -64,12 +64,12 @@ class JointCommander(ManagedNode):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("arm_commander", **kwargs)
 
-    def own_process(self) -> None:
-        """Take the real-time priority."""
+    def own_thread(self) -> None:
+        """Take the real-time priority: in both threads, because each may wait for the other's turn."""
         priority = self.values.integer("realtime_priority")
         problem = take_priority(priority) if priority else ""
         if problem:
-            self.get_logger().info(problem)
+            self.get_logger().info(problem, once=True)
 
     def setup(self) -> None:
         """Read profile and bundle, say what the robot is, and subscribe."""

@@ -53,7 +53,7 @@ LONGEST_STEP_S = 0.1
 
 
 class SimArm(ManagedNode):
-    """The world moves with the executor's timer; pictures come from a thread of their own."""
+    """The world moves with the joint states; pictures come from a thread of their own."""
 
     PARAMETERS: ClassVar[tuple[Parameter, ...]] = (
         Parameter("robot_profile", "sim_panda", "Profile of the arm that it stands for: a name in robots/ or a path"),
@@ -74,7 +74,7 @@ class SimArm(ManagedNode):
         self._alone = False
         self.add_on_set_parameters_callback(refuse_wrong_request)
 
-    def own_process(self) -> None:
+    def own_thread(self) -> None:
         """Its threads may be hurried: they are nobody else's."""
         self._alone = True
 
@@ -88,7 +88,7 @@ class SimArm(ManagedNode):
         model = self.world.model
         self._fields_of_view = {name: model.cam_fovy[model.camera(camera).id] for name, camera in CAMERAS.items()}
         self._lock = threading.Lock()
-        self._aside, self._resetting = Aside("reset"), False
+        self._aside, self._resetting = Aside("reset", self._wake), False
         self._offer(profile)
         self._listen(profile)
         if self.values.text("render") != "none":
@@ -165,6 +165,10 @@ class SimArm(ManagedNode):
         world = self.__dict__.pop("world", None)
         if world is not None:
             world.close()
+
+    def _wake(self) -> None:
+        if self.executor is not None:
+            self.executor.wake()
 
     async def _begin(self, request: EpisodeRequest) -> tuple[Episode, int]:
         # Aside: arranging a world can take longer than a driver may be silent.

@@ -54,6 +54,7 @@ EPISODE_GAP_NS = seconds_to_ns(10.0)
 class SimBridge(ManagedNode):
     """Owns the world. The renderer belongs to the thread that made it, so everything here is in the executor's."""
 
+    BEATS_ASIDE: ClassVar[bool] = False
     PARAMETERS: ClassVar[tuple[Parameter, ...]] = (
         ROBOT,
         Parameter("render", "fast", "How pictures are drawn", choices=("fast", "stock")),
