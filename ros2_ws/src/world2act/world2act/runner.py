@@ -60,7 +60,7 @@ def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | No
     try:
         node.own_process()
         while not stop.requested and not node.failed and rclpy.ok():
-            _spin_once(executor, node.turn)
+            spin_in_turn(executor, node.turn)
     except Exception:
         node.fail()
     finally:
@@ -68,7 +68,7 @@ def run_node(make_node: Callable[[], ManagedNode], arguments: Sequence[str] | No
     return EXIT_BUG if node.failed else EXIT_OK
 
 
-def _spin_once(executor: SingleThreadedExecutor, turn: AbstractContextManager[object]) -> None:
+def spin_in_turn(executor: SingleThreadedExecutor, turn: AbstractContextManager[object]) -> None:
     """Wait for a callback for a moment, and call it back while having the `turn`; raises what it raises.
 
     As spin_once does, which has no place to wait for a turn in; EventsExecutor, which does less in Python, does not

@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from world2act.cli.options import check_bundle, check_domain
-from world2act.commander.assemble import Number
-from world2act.commander.thresholds import default_numbers
+from world2act.commander.thresholds import Number, default_numbers
 from world2act.errors import GraphError
 from world2act.faults.bench import Bench
 from world2act.faults.fault import Fault, Result

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
+from world2act.commander.thresholds import Number
 from world2act.errors import ConfigurationError
 from world2act_core.commanding.joint_path import JointPath, PathSettings
 from world2act_core.commanding.profiled_arm import ProfiledArm
@@ -14,9 +14,6 @@ from world2act_core.contract import Contract, ContractError
 from world2act_core.motion import Blend, GoalResponse
 from world2act_core.robot.profile import GIVE_A_MODEL, ProfileError, RobotProfile
 from world2act_core.safety.filter import SafetyFilter
-
-Number = Callable[[str], float]
-"""The value of a parameter by its name; see `commander/parameters.py`."""
 
 
 def assemble_path(profile: RobotProfile, contract: Contract, number: Number) -> JointPath:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from world2act.commander.assemble import Number
+from collections.abc import Callable
+
 from world2act.commander.parameters import JOINT_COMMANDER
 from world2act.parameters import ParameterValues
 from world2act_core.robot.profile import RobotProfile
+
+Number = Callable[[str], float]
+"""The value of a parameter by its name; see `commander/parameters.py`."""
 
 PROFILE_FIELDS = {
     "stale_observation": "stale_observation_s",
