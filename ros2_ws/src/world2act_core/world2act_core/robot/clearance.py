@@ -19,6 +19,8 @@ _SLOPE_LIMIT_M = 0.05
 _NEVER_MEASURED_M = -1e6
 _LOOK_M = 1.0
 """How much farther than asked for a pair is measured, so that its answer lasts for a while."""
+_FEW = 8
+"""Distances that are measured sooner than it is worked out which of them could be too small."""
 _REFRESH_BELOW = 0.4
 """A pair of which less than this share is left of what was known to be free is measured before it is needed."""
 
@@ -113,8 +115,8 @@ class ClearanceCheck:
             return True
         for pair in doubtful.tolist():
             self._remember(pair, here, self._spare(pair, _LOOK_M))
-        left = self._known - self._travel(low, high)
-        return bool(left[doubtful].min() >= limit)
+        turned = np.maximum(here - low, high - here)
+        return bool((self._known[doubtful] - self._levers[doubtful] @ turned).min() >= limit)
 
     def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
         """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; else S.
@@ -125,6 +127,8 @@ class ClearanceCheck:
         doubtful = (bounds < limit).nonzero()[0]
         if not doubtful.size:
             return len(positions)
+        if doubtful.size * len(positions) <= _FEW:
+            return self._first_measured_near(doubtful.tolist(), positions, limit, move)
         # What is measured where the way begins, less how far both parts move from there, mostly leaves enough.
         data = self._data
         centres = np.empty((len(positions), *data.geom_xpos.shape))
@@ -141,6 +145,22 @@ class ClearanceCheck:
             if any(self._spare(pair, limit) < limit for pair in doubtful[near[index]].tolist()):
                 return int(index)
         return len(positions)
+
+    def _first_measured_near(
+        self, pairs: list[int], positions: Vector, limit: float, move: Callable[[Vector], None]
+    ) -> int:
+        """The same for these pairs, by measuring each at every one of the positions."""
+        for index, position in enumerate(positions):
+            if index == 0 and all(self._is_known(pair, position, limit) for pair in pairs):
+                continue
+            move(position)
+            if any(self._spare(pair, limit) < limit for pair in pairs):
+                return index
+        return len(positions)
+
+    def _is_known(self, pair: int, position: Vector, limit: float) -> bool:
+        """Whether a pair was measured at joint positions [N] and found `limit` or more beyond its margin."""
+        return bool(self._known[pair] >= limit and (self._known_at[pair] == position).all())
 
     def _moved(self, centres: Vector, axes: Vector) -> Vector:
         """[S, G] m: at most so far is any point of a geometry from where it was in the first of S postures."""

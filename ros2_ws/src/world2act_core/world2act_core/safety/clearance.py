@@ -36,6 +36,7 @@ class Clearance:
         self._near_m = math.nan
         self._least_m = math.inf
         self._since_measured = 0
+        self._looked_closely = False
         self.measured_m = math.nan
         """What the model said last [m]; NaN before the first answer."""
         self.queries = 0
@@ -43,9 +44,11 @@ class Clearance:
     def settle(self, position: Joints, *, fresh: bool = False) -> None:
         """The arm is at joint positions [N] now; `fresh`: forget what was known and measure here.
 
-        What is measured is what others see, so it is measured now and then even if nobody here needs it.
+        What is measured is what others see, so it is measured now and then even if nobody here needs it: not in a
+        period that had to look closely for itself, unless there are too many of these.
         """
-        if fresh or self._least_m < self._margin or self._since_measured >= _PERIODS_UNMEASURED:
+        unmeasured = _PERIODS_UNMEASURED * (2 if self._looked_closely else 1)
+        if fresh or self._least_m < self._margin or self._since_measured >= unmeasured:
             self._remember(position, self._measure(position)[0])
             self._least_m = self.measured_m
 
@@ -54,12 +57,14 @@ class Clearance:
 
         remember: the way begins at the next command, and what is measured there bounds what comes after.
         """
+        self._looked_closely = False
         if self._near_m - self._reach_m * way.turn_from(self._anchor) >= self._margin:
             return None
         if remember:
             self._since_measured += 1
             if self._is_clear(way):
                 return None
+            self._looked_closely = True
         left = [way.first, *way.rest]
         while left := left[self._first_near(left) :]:
             distance, what = self._measure(left[0])
