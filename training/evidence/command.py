@@ -16,6 +16,7 @@ from training.common.errors import EvaluationError
 from training.common.machine import describe_machine, git_commit
 from training.evidence.arm import rate_summary
 from training.evidence.arms import Arm, read_arms
+from training.evidence.filled import check_comparable, filled, filled_arms, is_from, other_policies
 from training.evidence.groups import GROUPS
 from training.evidence.kept import check_fits, kept_arms, read_earlier, sources, with_kept
 from training.evidence.measurements import Measurements
@@ -58,6 +59,8 @@ class EvidenceConfig:
     """Least difference of success rates that matters."""
     keep: bool = False
     """Claims and arms that this run has not measured stay as --out has them: for a run that was measured in parts."""
+    fill: bool = False
+    """Claims that --out has no numbers for are taken from this run, which has another base policy; the rest stays."""
     update_docs: bool = False
     """Also replace the table in --page."""
     page: Path = Path("docs/experiments.md")
@@ -73,6 +76,8 @@ def evidence(config: EvidenceConfig) -> dict[str, Any]:
         )
     if not config.trajectories or not config.tasks:
         raise EvaluationError("--trajectories and --tasks need at least one number each")
+    if config.keep and config.fill:
+        raise EvaluationError("--keep is for a run with the base policy of --out, --fill for another: give one of them")
     records = Records(runs)
     names = [path.name for path in sorted((runs / EVALUATION).glob("*"))]
     outdated = {name: why for name in names if (why := records.why_outdated(f"evaluate-{name}"))}
@@ -81,15 +86,14 @@ def evidence(config: EvidenceConfig) -> dict[str, Any]:
     claims = world2act_claims(config.trajectories, config.tasks, config.checkpoints)
     rows = [claim.judge(measured) for claim in claims]
     report: dict[str, Any] = json.loads(json.dumps(_report(config, measured, rows)))
-    if config.keep:
-        earlier = read_earlier(config.out)
-        check_fits(earlier, report, config.out)
-        rows = with_kept(rows, earlier)
-        report["claims"] = [row.to_json() for row in rows]
-        report["arms"] = kept_arms(report["arms"], earlier)
-        report["protocol"] = report["protocol"] if arms else earlier["protocol"]
+    measured_now = report
+    if config.keep or config.fill:
+        earlier = read_earlier(config.out, "--keep" if config.keep else "--fill")
+        report, rows = (_keep if config.keep else _fill)(config, report, rows, earlier)
     write_text_atomically(config.out, json.dumps(report, indent=1) + "\n")
-    figures = write_plots(measured, claims, config.out.parent)
+    # Figures show one run: where others stay, only those of the claims that are this one's.
+    shown = [claim for claim, row in zip(claims, rows) if not config.fill or is_from(row, measured_now)]
+    figures = write_plots(measured, shown, config.out.parent)
     if config.update_docs:
         update_page(config.page, config.what, page_text(report, rows))
     counts = {
@@ -101,11 +105,36 @@ def evidence(config: EvidenceConfig) -> dict[str, Any]:
     return report
 
 
+def _keep(
+    config: EvidenceConfig, report: dict[str, Any], rows: list[Row], earlier: dict[str, Any]
+) -> tuple[dict[str, Any], list[Row]]:
+    """Report and rows with what only the earlier report has."""
+    check_fits(earlier, report, config.out)
+    rows = with_kept(rows, earlier)
+    changes = {
+        "claims": [row.to_json() for row in rows],
+        "arms": kept_arms(report["arms"], earlier),
+        "protocol": report["protocol"] if report["arms"] else earlier["protocol"],
+    }
+    return {**report, **changes}, rows
+
+
+def _fill(
+    config: EvidenceConfig, report: dict[str, Any], rows: list[Row], earlier: dict[str, Any]
+) -> tuple[dict[str, Any], list[Row]]:
+    """The earlier report and rows, with what only this one has."""
+    check_comparable(earlier, report, config.out)
+    rows = filled(rows, report, earlier)
+    changes = {"claims": [row.to_json() for row in rows], "arms": filled_arms(report, earlier)}
+    return {**earlier, **changes}, rows
+
+
 def page_text(report: dict[str, Any], rows: Sequence[Row]) -> str:
     """Claims, arms, and where the numbers come from."""
     source = f"Preset `{report['preset']}`, commit {report['commit']}, {report['machine']}"
     protocol = report["protocol"]["sha256"][:12] or "none"
-    parts = (f"{source}; protocol `{protocol}`.", sources(rows), CLUSTERED, table(rows), arms_table(report["arms"]))
+    places = (sources(rows), other_policies(rows))
+    parts = (f"{source}; protocol `{protocol}`.", *places, CLUSTERED, table(rows), arms_table(report["arms"]))
     return "\n\n".join(part for part in parts if part)
 
 

@@ -12,17 +12,21 @@ from training.common.errors import EvaluationError
 from training.evidence.row import Row, row_from_json
 
 SOURCE = ("commit", "machine")
+POLICY = "base policy"
+"""In the source of a row that was measured in another run: the first digits of the weights that its arms begin with."""
 
 
-def read_earlier(path: Path) -> dict[str, Any]:
-    """A file of evidence; EvaluationError when there is none or it is none."""
+def read_earlier(path: Path, option: str = "--keep") -> dict[str, Any]:
+    """A file of evidence; EvaluationError, which names the `option` that asked for it, when there is none."""
     try:
         report: dict[str, Any] = json.loads(path.read_text())
         missing = {"preset", "protocol", "rules", "arms", "claims", *SOURCE} - report.keys()
     except (OSError, ValueError, AttributeError) as error:
-        raise EvaluationError(f"--keep: cannot read {path}: {error}; leave --keep out to write it anew") from error
+        raise EvaluationError(f"{option}: cannot read {path}: {error}; leave {option} out to write it anew") from error
     if missing:
-        raise EvaluationError(f"--keep: {path} lacks {', '.join(sorted(missing))}; leave --keep out to write it anew")
+        raise EvaluationError(
+            f"{option}: {path} lacks {', '.join(sorted(missing))}; leave {option} out to write it anew"
+        )
     return report
 
 
@@ -66,8 +70,8 @@ def kept_arms(arms: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, 
 
 
 def sources(rows: Sequence[Row]) -> str:
-    """In words, which rows are from an earlier file; "" for none."""
-    measured = [row for row in rows if row.estimate is not None]
+    """In words, which rows are from an earlier file; "" for none. Rows that begin with another policy are not meant."""
+    measured = [row for row in rows if row.estimate is not None and POLICY not in row.source]
     places = dict.fromkeys((row.source["commit"], row.source["machine"]) for row in measured if row.source)
     if not places:
         return ""

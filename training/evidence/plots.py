@@ -29,7 +29,7 @@ BINS = 5
 
 
 def write_plots(measured: Measurements, claims: Sequence[Claim], folder: Path) -> list[Path]:
-    """Write every figure that there are measurements for; returns their paths."""
+    """Write every figure of these claims that there are measurements for; returns their paths."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -300,6 +300,61 @@ def test_what_was_measured_before_can_be_kept(tmp_path: Path) -> None:
     assert again["source"]["machine"] == "a third machine"
 
 
+def other_base(runs: Path, weights: str = "weights of another base") -> None:
+    """Give the arm `base` other weights."""
+    facts = runs / "evaluation/base/arm.json"
+    facts.write_text(facts.read_text().replace("weights of base", weights))
+
+
+def test_what_is_missing_can_be_measured_with_another_base_policy(tmp_path: Path) -> None:
+    begin, end = markers("world2act")
+    page = tmp_path / "experiments.md"
+    page.write_text(f"{begin}\n{end}\n")
+    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
+    made_up_arm(tmp_path / "run", V1, lambda i: i % 10 < 7)
+    before = evidence(settings(tmp_path))
+    # Another run, of another base policy, has the same arm with other results, and one that the first lacks.
+    for name, good in ((BASE, 4), (V1, 5), ("lora", 4)):
+        made_up_arm(tmp_path / "other", name, lambda i, good=good: i % 10 < good)
+    other_base(tmp_path / "other", "12345678 of another base")
+    more = {"runs": tmp_path / "other", "fill": True, "page": page, "update_docs": True}
+    report = evidence(settings(tmp_path, **more))
+    old, new = claims(before), claims(report)
+    kept, added = "World2Act v1 above base, composites", "World2Act v1 above the same with LoRA instead of a residual"
+    here = {"commit": before["commit"], "machine": before["machine"]}
+    assert new[kept] == {**old[kept], "source": here}
+    assert new[f"{added}, composites"]["estimate"] == pytest.approx(0.1)
+    assert new[f"{added}, composites"]["source"]["base policy"] == "12345678"
+    assert new["the residual adds at most 10 % latency"]["estimate"] is None
+    assert list(report["arms"]) == [BASE, "base (from 12345678)", "lora (from 12345678)", V1, f"{V1} (from 12345678)"]
+    assert (report["commit"], report["protocol"]) == (before["commit"], before["protocol"])
+    text = page.read_text()
+    assert f"whose arms begin with the base policy 12345678 (commit {before['commit']}" in text
+    assert f": {added}, composites; {added}, perturbed." in text
+    # Measured on, the row of that run is the newer one; the other rows stay, and so does all of it with --keep.
+    made_up_arm(tmp_path / "other", "lora", lambda i: i % 10 < 3)
+    again = claims(evidence(settings(tmp_path, **more)))
+    assert again[f"{added}, composites"]["estimate"] == pytest.approx(0.2) and again[kept] == new[kept]
+    whole = claims(evidence(settings(tmp_path, keep=True)))
+    assert whole[f"{added}, composites"] == again[f"{added}, composites"] and whole[kept] == old[kept]
+
+
+def test_what_cannot_be_filled_in_is_refused(tmp_path: Path) -> None:
+    made_up_arm(tmp_path / "run", V1, lambda i: i % 10 < 7)
+    evidence(settings(tmp_path))
+    with pytest.raises(EvaluationError, match="--fill: this run has not measured its base policy"):
+        evidence(settings(tmp_path, fill=True))
+    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
+    evidence(settings(tmp_path))
+    with pytest.raises(EvaluationError, match="this run has the base policy of .*: use --keep"):
+        evidence(settings(tmp_path, fill=True))
+    other_base(tmp_path / "run")
+    with pytest.raises(EvaluationError, match="--fill: other in this run than in .*: the rules; give another --out"):
+        evidence(settings(tmp_path, fill=True, minimum=7))
+    with pytest.raises(EvaluationError, match="give one of them"):
+        evidence(settings(tmp_path, fill=True, keep=True))
+
+
 def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
     made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
     config = settings(tmp_path, keep=True)
