@@ -120,5 +120,6 @@ def test_up_says_which_file_has_which_hash(tmp_path: Path) -> None:
     assert "policy.onnx" in said and before in said and after in said
 
 
+@pytest.mark.long
 def test_up_names_the_robot_and_the_bundle(bundle: Path, tmp_path: Path) -> None:
     assert MISMATCH in up(bundle, tmp_path, "--robot", "UR5e")

@@ -185,6 +185,7 @@ def test_nothing_is_cleared_before_everybody_is_back(monkeypatch: pytest.MonkeyP
         assert "the arm still holds: arm_commander's set_hold is not there" in lost.condition.message
 
 
+@pytest.mark.long
 def test_a_hanging_node_is_killed_and_one_that_cannot_come_back_is_given_up(up, tmp_path: Path) -> None:
     refuse = tmp_path / "refuse"
     person = up("arm_commander", "vla_policy", refuse=refuse, hang_s=4.0)
@@ -216,6 +217,7 @@ def test_a_recorder_that_hangs_is_missed_by_name_and_started_again_and_nothing_h
     assert not person.commands[-1].holding and not person.supervisor.node_lost.latched
 
 
+@pytest.mark.long
 def test_the_graph_goes_on_without_a_recorder_that_cannot_come_back(up, tmp_path: Path) -> None:
     refuse = tmp_path / "refuse"
     person = up("arm_commander", "recorder", refuse=refuse)

@@ -110,6 +110,7 @@ def test_the_score_compares_chunks_with_the_codes_of_their_place() -> None:
     assert probe.score is None
 
 
+@pytest.mark.long
 def test_scores_of_other_imagined_latents_are_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def adapters(*_: object) -> tuple[TinyVideoAdapter, TinyActionAdapter, None]:
         return TinyVideoAdapter(), TinyActionAdapter(), None

@@ -221,6 +221,7 @@ def test_a_residual_that_waits_to_be_switched_on(base: Path, corrected: Path, ex
     assert policy_identity(load_bundle(corrected), auto) == policy_identity(load_bundle(corrected), on)
 
 
+@pytest.mark.long
 def test_an_evaluation_records_score_and_size(export: Export, tmp_path: Path) -> None:
     adapters_run(tmp_path / "adapters")
     imagined_run(tmp_path / "imagined", 1, shard_size=1, starts=StartsConfig(kinds=("pick",), first_seed=0))
