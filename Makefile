@@ -45,7 +45,7 @@ test-training: setup ## tests of training
 test-graphs: setup ## tests of whole graphs
 	$(PYTHON_VENV) -m pytest $(SHORT) tests/system $(ARGS)
 
-test-long: setup ## the tests that `make test` leaves out, about eight minutes
+test-long: setup ## the tests that `make test` leaves out, about ten minutes
 	$(PYTHON_VENV) -m pytest -m long ros2_ws/src training/tests tests $(ARGS)
 
 bench: setup ## measure against named alternatives; results in build/bench.json
