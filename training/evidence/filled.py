@@ -14,8 +14,7 @@ from typing import Any
 from training.common.errors import EvaluationError
 from training.evidence.kept import POLICY, SOURCE
 from training.evidence.row import Row, row_from_json
-
-BASE = "base"
+from training.evidence.world2act import BASE
 
 
 def policy_of(report: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,51 +17,8 @@ from training.evidence.groups import GROUPS, SEEN_TASKS, UNSEEN_TASKS, GroupName
 from training.evidence.table import markers, trained_in
 from training.evidence.world2act import BASE, PIXELS, V1, V2, at_iteration
 from training.recipes.pipeline.records import Record, Records
+from training.tests.synthetic_evidence import GROUP_NAMES, claims, made_up_arm, settings
 from world2act_core.statistics import mcnemar_exact, paired_comparison, wilson_interval
-
-GROUP_NAMES: tuple[GroupName, ...] = ("seen", "perturbed", "unseen", "unseen-tasks")
-Success = Callable[[int], bool]
-
-
-def made_up_arm(
-    runs: Path,
-    name: str,
-    success: Success,
-    groups: tuple[GroupName, ...] = GROUP_NAMES,
-    count: int = 600,
-    score: Callable[[int], float] | None = None,
-    protocol: str = "p" * 64,
-) -> None:
-    """An arm as ``evaluate-arm`` leaves it; success and score by the place of an episode in its group."""
-    folder = runs / "evaluation" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps({**row(Episode("pick", "seen", 1), True), "identity": "of another policy"})]
-    for group in groups:
-        for place, episode in enumerate(episodes_of(group, count, 10_000)):
-            more = {"alignment": score(place)} if score and group == "seen" else {}
-            lines.append(json.dumps({**row(episode, success(place)), **more, "identity": name}))
-    (folder / "episodes.jsonl").write_text("\n".join(lines) + "\n")
-    rate = {"n": count, "success_rate": 0.6, "interval": [0.56, 0.64]}
-    facts = {
-        "arm": name, "identity": name, "policy": {"sha256": f"weights of {name}"}, "scorer": None,
-        "protocol": {"robot": "Panda", "sha256": protocol}, "episodes_per_group": count, "first_seed": 10_000,
-        "groups": dict.fromkeys(groups, rate), "commit": "abc", "machine": "made up",
-    }  # fmt: skip
-    (folder / "arm.json").write_text(json.dumps(facts))
-
-
-def row(episode: Episode, success: bool) -> dict[str, Any]:
-    return {"kind": episode.kind, "split": episode.split, "seed": episode.seed, "success": success}
-
-
-def settings(tmp_path: Path, **changes: Any) -> EvidenceConfig:
-    values: dict[str, Any] = {"runs": tmp_path / "run", "out": tmp_path / "evidence/world2act.json", **changes}
-    (tmp_path / "run").mkdir(exist_ok=True)
-    return EvidenceConfig(**values)
-
-
-def claims(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {claim["claim"]: claim for claim in report["claims"]}
 
 
 def test_groups_are_fixed_and_nested() -> None:
@@ -268,113 +224,6 @@ def test_the_table_goes_between_its_markers(tmp_path: Path) -> None:
     page.write_text(f"{end}\n{begin}\n")
     with pytest.raises(EvaluationError, match="needs these two lines"):
         evidence(settings(tmp_path, page=page, update_docs=True))
-
-
-def test_what_was_measured_before_can_be_kept(tmp_path: Path) -> None:
-    begin, end = markers("world2act")
-    page = tmp_path / "experiments.md"
-    page.write_text(f"{begin}\n{end}\n")
-    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
-    made_up_arm(tmp_path / "run", V1, lambda i: i % 10 < 7)
-    config = settings(tmp_path)
-    before = evidence(config)
-    # Another machine has the same base policy and one more arm, but not the first one.
-    made_up_arm(tmp_path / "other", BASE, lambda i: i % 10 < 6)
-    made_up_arm(tmp_path / "other", PIXELS, lambda i: i % 10 < 5)
-    more = {"runs": tmp_path / "other", "keep": True}
-    report = evidence(settings(tmp_path, page=page, update_docs=True, **more))
-    old, new = claims(before), claims(report)
-    name = "World2Act v1 above base, composites"
-    assert new[name] == {**old[name], "source": {"commit": before["commit"], "machine": before["machine"]}}
-    assert new["the base policy is not saturated, composites"].get("source") is None
-    assert list(report["arms"]) == [BASE, PIXELS, V1] and report["protocol"] == before["protocol"]
-    # What needs episodes of both cannot be said: only their counts are left of the first one's.
-    assert new["World2Act v1 above pixel-space, composites"]["estimate"] is None
-    text = page.read_text()
-    assert "Measured this time: the base policy is not saturated, composites; " in text
-    assert f"The other rows and arms are from before (commit {before['commit']}, {before['machine']})." in text
-    # Kept again, a row still says where it was measured.
-    json_text = config.out.read_text().replace(before["machine"], "a third machine")
-    config.out.write_text(json_text)
-    again = claims(evidence(settings(tmp_path, **more)))[name]
-    assert again["source"]["machine"] == "a third machine"
-
-
-def other_base(runs: Path, weights: str = "weights of another base") -> None:
-    """Give the arm `base` other weights."""
-    facts = runs / "evaluation/base/arm.json"
-    facts.write_text(facts.read_text().replace("weights of base", weights))
-
-
-def test_what_is_missing_can_be_measured_with_another_base_policy(tmp_path: Path) -> None:
-    begin, end = markers("world2act")
-    page = tmp_path / "experiments.md"
-    page.write_text(f"{begin}\n{end}\n")
-    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
-    made_up_arm(tmp_path / "run", V1, lambda i: i % 10 < 7)
-    before = evidence(settings(tmp_path))
-    # Another run, of another base policy, has the same arm with other results, and one that the first lacks.
-    for name, good in ((BASE, 4), (V1, 5), ("lora", 4)):
-        made_up_arm(tmp_path / "other", name, lambda i, good=good: i % 10 < good)
-    other_base(tmp_path / "other", "12345678 of another base")
-    more = {"runs": tmp_path / "other", "fill": True, "page": page, "update_docs": True}
-    report = evidence(settings(tmp_path, **more))
-    old, new = claims(before), claims(report)
-    kept, added = "World2Act v1 above base, composites", "World2Act v1 above the same with LoRA instead of a residual"
-    here = {"commit": before["commit"], "machine": before["machine"]}
-    assert new[kept] == {**old[kept], "source": here}
-    assert new[f"{added}, composites"]["estimate"] == pytest.approx(0.1)
-    assert new[f"{added}, composites"]["source"]["base policy"] == "12345678"
-    assert new["the residual adds at most 10 % latency"]["estimate"] is None
-    assert list(report["arms"]) == [BASE, "base (from 12345678)", "lora (from 12345678)", V1, f"{V1} (from 12345678)"]
-    assert (report["commit"], report["protocol"]) == (before["commit"], before["protocol"])
-    text = page.read_text()
-    assert f"whose arms begin with the base policy 12345678 (commit {before['commit']}" in text
-    assert f": {added}, composites; {added}, perturbed." in text
-    # Measured on, the row of that run is the newer one; the other rows stay, and so does all of it with --keep.
-    made_up_arm(tmp_path / "other", "lora", lambda i: i % 10 < 3)
-    again = claims(evidence(settings(tmp_path, **more)))
-    assert again[f"{added}, composites"]["estimate"] == pytest.approx(0.2) and again[kept] == new[kept]
-    whole = claims(evidence(settings(tmp_path, keep=True)))
-    assert whole[f"{added}, composites"] == again[f"{added}, composites"] and whole[kept] == old[kept]
-
-
-def test_what_cannot_be_filled_in_is_refused(tmp_path: Path) -> None:
-    made_up_arm(tmp_path / "run", V1, lambda i: i % 10 < 7)
-    evidence(settings(tmp_path))
-    with pytest.raises(EvaluationError, match="--fill: this run has not measured its base policy"):
-        evidence(settings(tmp_path, fill=True))
-    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
-    evidence(settings(tmp_path))
-    with pytest.raises(EvaluationError, match="this run has the base policy of .*: use --keep"):
-        evidence(settings(tmp_path, fill=True))
-    other_base(tmp_path / "run")
-    with pytest.raises(EvaluationError, match="--fill: other in this run than in .*: the rules; give another --out"):
-        evidence(settings(tmp_path, fill=True, minimum=7))
-    with pytest.raises(EvaluationError, match="give one of them"):
-        evidence(settings(tmp_path, fill=True, keep=True))
-
-
-def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
-    made_up_arm(tmp_path / "run", BASE, lambda i: i % 10 < 6)
-    config = settings(tmp_path, keep=True)
-    with pytest.raises(EvaluationError, match=r"--keep: cannot read .*world2act.json.*leave --keep out"):
-        evidence(config)
-    evidence(settings(tmp_path))
-    before = config.out.read_text()
-    facts = tmp_path / "run/evaluation/base/arm.json"
-    facts.write_text(facts.read_text().replace("weights of base", "others"))
-    with pytest.raises(EvaluationError, match=r"--keep: other in this run than in .*: the weights of base; give"):
-        evidence(config)
-    with pytest.raises(EvaluationError, match=r"the rules, the weights of base"):
-        evidence(settings(tmp_path, keep=True, minimum=7))
-    assert config.out.read_text() == before
-    config.out.write_text("[]")
-    with pytest.raises(EvaluationError, match=r"--keep: cannot read"):
-        evidence(config)
-    config.out.write_text('{"claims": []}')
-    with pytest.raises(EvaluationError, match=r"lacks arms, commit, machine"):
-        evidence(config)
 
 
 def test_arms_of_different_protocols_are_not_compared(tmp_path: Path) -> None:
