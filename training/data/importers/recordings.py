@@ -44,7 +44,10 @@ class ImportRecordingsConfig:
 
 
 def import_recordings(config: ImportRecordingsConfig) -> None:
-    """Entry point of ``python -m training import-recordings``."""
+    """Entry point of ``python -m training import-recordings``.
+
+    Raises :class:`DatasetError` when no recording could be used and there is no dataset from before.
+    """
     files = _files(config.source)
     config.out.mkdir(parents=True, exist_ok=True)
     discard_unfinished(config.out)
@@ -64,6 +67,8 @@ def import_recordings(config: ImportRecordingsConfig) -> None:
     finally:
         if (config.out / layout.CONTRACT_PATH).exists():
             pack_dataset(config.out, round(Contract.from_yaml(config.out / layout.CONTRACT_PATH).control_hz))
+    if left_out and not (config.out / layout.INFO_PATH).exists():
+        raise DatasetError("\n".join(["none of the recordings can be used, no dataset was written:", *left_out]))
     for reason in left_out:
         print(f"left out: {reason}")
     print(f"{config.out}: {count} new episodes of {len(files)} recordings")
