@@ -45,12 +45,13 @@ def _make_faults(out: Path, *options: str) -> tuple[dict[str, dict[str, Any]], s
     """Rows by their names, and what was printed."""
     command = [sys.executable, "-m", "world2act.cli.main", "faults", *options, "--json", str(out)]
     environment = {**os.environ, "ROS_DOMAIN_ID": str(new_domain())}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=140, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=270, check=False)
     rows = {row["name"]: row for row in json.loads(out.read_text())["faults"]}
     assert done.returncode == int(not all(row["survived"] for row in rows.values())), done.stdout + done.stderr
     return rows, done.stdout
 
 
+@pytest.mark.timeout(600)
 def test_the_short_matrix_is_survived(tmp_path: Path) -> None:
     # For a machine of any speed with other work: the arm moves only where nobody is kept waiting for longer than the
     # graph's timeouts, so these are longer here, and what comes after them may take its time as well. What is judged as
