@@ -28,6 +28,7 @@ DONE = 0.5
 """From this on a chunk says that its skill is complete."""
 COMPOSITE = "composite"
 SPLIT = "recorded"
+NOT_WANTED = "buffers are not imported, with --only-successes neither are episodes that failed"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ImportRecordingsConfig:
 def import_recordings(config: ImportRecordingsConfig) -> None:
     """Entry point of ``python -m training import-recordings``.
 
-    Raises :class:`DatasetError` when no recording could be used and there is no dataset from before.
+    Raises :class:`DatasetError` when there is no dataset after it, with why each recording was left out.
     """
     files = _files(config.source)
     config.out.mkdir(parents=True, exist_ok=True)
@@ -67,11 +68,13 @@ def import_recordings(config: ImportRecordingsConfig) -> None:
     finally:
         if (config.out / layout.CONTRACT_PATH).exists():
             pack_dataset(config.out, round(Contract.from_yaml(config.out / layout.CONTRACT_PATH).control_hz))
-    if left_out and not (config.out / layout.INFO_PATH).exists():
-        raise DatasetError("\n".join(["none of the recordings can be used, no dataset was written:", *left_out]))
-    for reason in left_out:
-        print(f"left out: {reason}")
-    print(f"{config.out}: {count} new episodes of {len(files)} recordings")
+    said = [
+        *(f"left out: {reason}" for reason in left_out),
+        f"{config.out}: {count} new episodes of {len(files)} recordings",
+    ]
+    if not (config.out / layout.INFO_PATH).exists():
+        raise DatasetError("\n".join([*said, f"no dataset was written: {NOT_WANTED}"]))
+    print("\n".join(said))
 
 
 def _import(recording: Recording, config: ImportRecordingsConfig) -> int:
