@@ -77,4 +77,6 @@ def sources(rows: Sequence[Row]) -> str:
         return ""
     new = [row.claim for row in measured if not row.source]
     earlier = "; ".join(f"commit {commit}, {machine}" for commit, machine in places)
-    return f"Measured this time: {'; '.join(new) or 'nothing'}. The other rows and arms are from before ({earlier})."
+    if not new:
+        return f"Measured at {earlier}."
+    return f"Measured this time: {'; '.join(new)}. The other rows and arms are from before ({earlier})."

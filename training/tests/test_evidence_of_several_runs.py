@@ -69,6 +69,7 @@ def test_what_is_missing_can_be_measured_with_another_base_policy(tmp_path: Path
     text = page.read_text()
     assert f"whose arms begin with the base policy 12345678 (commit {before['commit']}" in text
     assert f": {added}, composites; {added}, perturbed." in text
+    assert f"Measured at commit {before['commit']}, {before['machine']}." in text and "this time" not in text
     # Measured on, the row of that run is the newer one; the other rows stay, and so does all of it with --keep.
     made_up_arm(tmp_path / "other", "lora", lambda i: i % 10 < 3)
     again = claims(evidence(settings(tmp_path, **more)))
