@@ -96,16 +96,19 @@ def test_the_first_position_that_is_near_is_found(name: str) -> None:
 @pytest.mark.parametrize("name", ARMS)
 def test_where_all_is_clear_nothing_is_near(name: str) -> None:
     arm, plain, limit = arm_of(name), Plain(arm_of(name)), 0.002
-    rng, answers = np.random.default_rng(3), []
+    one_ended = MujocoArm(find_profile(name))
+    rng, answers, with_one_end = np.random.default_rng(3), [], []
     for way in walks(name, 40, 15, seed=4):
         for begin in range(0, len(way) - 3, 3):
             part = way[begin : begin + 4]
             low, high = part.min(0), part.max(0)
-            answers.append(arm.clear_between(part[0], low, high, limit))
+            answers.append(arm.clear_between(part[0], part[-1], low, high, limit))
+            with_one_end.append(one_ended.clear_between(part[0], part[0], low, high, limit))
             if answers[-1]:
                 between = rng.uniform(low, high, (6, len(low)))
                 assert not any(plain.all(position, limit) for position in (*part, low, high, *between))
     assert any(answers) and not all(answers)
+    assert all(answer >= one for answer, one in zip(answers, with_one_end)) and sum(answers) > sum(with_one_end)
 
 
 @pytest.mark.parametrize("name", ARMS)

@@ -49,10 +49,10 @@ class BoundedArmModel(ArmModel, Protocol):
         """[N] m per rad: end effector and elbow move at most by the sum over the joints of lever times |turn|."""
         ...
 
-    def clear_between(self, here: Vector, low: Vector, high: Vector, limit: float) -> bool:
+    def clear_between(self, here: Vector, there: Vector, low: Vector, high: Vector, limit: float) -> bool:
         """Whether `clearance` is surely `limit` or more wherever every joint is between `low` and `high` [N].
 
-        here: joint positions [N] among them, where distances may be measured.
+        here, there: joint positions [N] where distances may be measured, best the ends of a way in that range.
         """
         ...
 

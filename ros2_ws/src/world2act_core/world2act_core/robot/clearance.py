@@ -96,12 +96,12 @@ class ClearanceCheck:
         return best, nearest
 
     def clear_between(
-        self, here: Vector, low: Vector, high: Vector, limit: float, move: Callable[[Vector], None]
+        self, here: Vector, there: Vector, low: Vector, high: Vector, limit: float, move: Callable[[Vector], None]
     ) -> bool:
         """Whether every pair is surely `limit` or more beyond its margin while the joints [N] are in a range.
 
-        Pairs that could be nearer are measured at `here`, in the range, to which `move` brings the data. Where there is
-        none, the one that comes next is, so that not all of them fall due in the same period.
+        Pairs that could be nearer are measured at `here`, to which `move` brings the data, and if that is not enough at
+        `there`. Where there is none, the one that comes next is, so that not all of them fall due in the same period.
         """
         travel = self._travel(low, high)
         spare, known = self._known - travel - limit, self._known - limit
@@ -116,7 +116,15 @@ class ClearanceCheck:
         for pair in doubtful.tolist():
             self._remember(pair, here, self._spare(pair, _LOOK_M))
         turned = np.maximum(here - low, high - here)
-        return bool((self._known[doubtful] - self._levers[doubtful] @ turned).min() >= limit)
+        left = doubtful[self._known[doubtful] - self._levers[doubtful] @ turned < limit]
+        if not left.size:
+            return True
+        # Of the sum of both turns, from `here` to any position of the range and from there to `there`, no pair can be
+        # nearer than the half: so the mean of both distances is worth more than either.
+        both = np.maximum(high - here + np.abs(high - there), here - low + np.abs(there - low))
+        move(there)
+        spares = [self._spare(pair, _LOOK_M) for pair in left.tolist()]
+        return bool((self._known[left] + spares - self._levers[left] @ both).min() >= 2 * limit)
 
     def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
         """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; else S.

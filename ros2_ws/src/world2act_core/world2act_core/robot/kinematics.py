@@ -86,9 +86,9 @@ class MujocoArm:
         self._move(position)
         return self._clearance.smallest(self._joints, limit)
 
-    def clear_between(self, here: Vector, low: Vector, high: Vector, limit: float) -> bool:
+    def clear_between(self, here: Vector, there: Vector, low: Vector, high: Vector, limit: float) -> bool:
         """See `BoundedArmModel`."""
-        return self._clearance.clear_between(here, low, high, limit, self._move)
+        return self._clearance.clear_between(here, there, low, high, limit, self._move)
 
     def first_near(self, positions: Vector, limit: float) -> int:
         """See `BoundedArmModel`."""

@@ -87,7 +87,7 @@ class Clearance:
         """Whether the model knows, or learns by measuring once, that a whole way keeps the margin."""
         low, high = way.span
         return self._bounded is not None and self._bounded.clear_between(
-            np.array(way.first), np.array(low), np.array(high), self._margin
+            np.array(way.first), np.array(way.last), np.array(low), np.array(high), self._margin
         )
 
     @property

@@ -37,6 +37,11 @@ class WayToRest:
         return cls(position, None, [], math.inf)
 
     @property
+    def last(self) -> Joints:
+        """Where the arm comes to rest [N]."""
+        return self.first if self._brake is None else self._brake.end
+
+    @property
     def span(self) -> tuple[Joints, Joints]:
         """Lowest and highest position [N] of each joint on the way."""
         return self._low, self._high
