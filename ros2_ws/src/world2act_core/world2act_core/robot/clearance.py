@@ -119,8 +119,8 @@ class ClearanceCheck:
         left = doubtful[self._known[doubtful] - self._levers[doubtful] @ turned < limit]
         if not left.size:
             return True
-        # Of the sum of both turns, from `here` to any position of the range and from there to `there`, no pair can be
-        # nearer than the half: so the mean of both distances is worth more than either.
+        # Each end bounds the distance at a position between them; the mean of both bounds needs but half of the turns
+        # from one end by that position to the other, at most `both`.
         both = np.maximum(high - here + np.abs(high - there), here - low + np.abs(there - low))
         move(there)
         spares = [self._spare(pair, _LOOK_M) for pair in left.tolist()]
