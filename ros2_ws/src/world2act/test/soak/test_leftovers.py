@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 
@@ -14,8 +15,18 @@ from world2act.soak.leftovers import Before, find_leftovers
 from world2act.supervision.shared_memory import SHARED_MEMORY
 
 
+def wait_for_threads() -> None:
+    """Until the middleware of the tests before has ended its threads: none has for half a second, or ten are over."""
+    counts, end_s = [0], time.monotonic() + 10.0
+    while len(counts) < 10 and time.monotonic() < end_s:
+        now = psutil.Process().num_threads()
+        counts = [*counts, now] if now == counts[-1] else [now]
+        time.sleep(0.05)
+
+
 def test_a_process_and_threads_that_are_left_are_found() -> None:
     """And a process id that somebody else has by now is not."""
+    wait_for_threads()
     there, end = Before.now(), threading.Event()
     # Several: the middleware of a test before may end a thread of its own at this very moment.
     threads = [threading.Thread(target=end.wait) for _ in range(8)]
