@@ -40,10 +40,10 @@ class NoDistances:
     """An arm model that leaves the distances out: what boxes and speed cost without them."""
 
     def __init__(self, arm: ArmModel) -> None:
-        self.joint_names, self.forward, self.elbow, self.jacobian = (
+        self.joint_names, self.forward, self.hand_and_elbow, self.jacobian = (
             arm.joint_names,
             arm.forward,
-            arm.elbow,
+            arm.hand_and_elbow,
             arm.jacobian,
         )
 

@@ -30,6 +30,7 @@ setup(
         "pydantic>=2",
         "pyyaml",
         "ruckig",
+        "numba",
         "onnxruntime",
         "safetensors",
         "tokenizers",

@@ -101,9 +101,9 @@ def test_where_all_is_clear_nothing_is_near(name: str) -> None:
     for way in walks(name, 40, 15, seed=4):
         for begin in range(0, len(way) - 3, 3):
             part = way[begin : begin + 4]
-            low, high = part.min(0), part.max(0)
-            answers.append(arm.clear_between(part[0], part[-1], low, high, limit))
-            with_one_end.append(one_ended.clear_between(part[0], part[0], low, high, limit))
+            low, high = span = np.stack([part.min(0), part.max(0)])
+            answers.append(arm.clear_between(part[0], part[-1], span, limit))
+            with_one_end.append(one_ended.clear_between(part[0], part[0], span, limit))
             if answers[-1]:
                 between = rng.uniform(low, high, (6, len(low)))
                 assert not any(plain.all(position, limit) for position in (*part, low, high, *between))
@@ -118,7 +118,7 @@ def test_end_effector_and_elbow_move_no_farther_than_their_levers_say(name: str)
     for _ in range(300):
         before, after = rng.uniform(limits.position_low, limits.position_high, (2, limits.size))
         after = before + rng.uniform(0, 1) * (after - before)
-        ends = [np.stack([arm.forward(position).position, arm.elbow(position)]) for position in (before, after)]
+        ends = [np.array(arm.hand_and_elbow(position)) for position in (before, after)]
         moved, allowed = np.linalg.norm(ends[1] - ends[0], axis=1).max(), arm.levers @ np.abs(after - before)
         assert moved <= allowed + 1e-9
         used = max(used, moved / allowed)
@@ -153,7 +153,7 @@ def test_no_two_points_come_nearer_than_the_levers_say(name: str) -> None:
 
 def test_parts_that_move_together_have_no_lever_and_the_last_joint_moves_the_hand() -> None:
     arm = arm_of("fr3")
-    levers = dict(zip(arm.pairs, arm._clearance._levers))
+    levers = dict(zip(arm.pairs, arm._clearance.bounds.levers))
     own = levers["link2", "fingers"]
     assert own[:2].max() == 0 < own[2:].min(), "both hang on the first two joints"
     table = levers["table", "fingers"]

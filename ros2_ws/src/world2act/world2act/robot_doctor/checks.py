@@ -14,7 +14,7 @@ from world2act.robot_doctor.bundle import check_fit
 from world2act.robot_doctor.cameras import check_cameras, check_clocks
 from world2act.robot_doctor.listening import listen
 from world2act.supervision.session import Session
-from world2act_core.robot.arm_model import Vector
+from world2act_core.robot.arm_model import Point, Vector
 from world2act_core.robot.fields import Box
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.profile import GIVE_A_MODEL, ProfileError, RobotProfile
@@ -78,12 +78,12 @@ def check_model(profile: RobotProfile) -> Check:
     if not _is_inside(profile.workspace, position):
         found = f"the end effector at home, {position.round(3).tolist()}, is outside the workspace"
         return Check("robot model", "missing", found, "correct `home` or the workspace's corners")
-    elbow = arm.elbow(profile.home_position)
+    elbow = arm.hand_and_elbow(profile.home_position)[1]
     if profile.safety.elbow is not None and not _is_inside(profile.safety.elbow, elbow):
-        found = f"the elbow at home, {elbow.round(3).tolist()}, is outside safety.elbow"
+        found = f"the elbow at home, {[round(value, 3) for value in elbow]}, is outside safety.elbow"
         return Check("robot model", "missing", found, "correct `home` or the corners of safety.elbow")
     return Check("robot model", "ok", f"{len(arm.pairs)} pairs of parts are watched")
 
 
-def _is_inside(box: Box, point: Vector) -> bool:
+def _is_inside(box: Box, point: Vector | Point) -> bool:
     return all(low <= value <= high for low, value, high in zip(box.low, point, box.high))

@@ -204,7 +204,7 @@ def test_the_profile_says_how_strict_the_filter_is() -> None:
 def test_the_elbow_stops_before_the_box_of_the_profile() -> None:
     """The box ends 4 cm beside where the elbow is at home: turning the base leads it out."""
     model = MujocoArm(PROFILE)
-    x, y, z = model.elbow(PROFILE.home_position)
+    x, y, z = model.hand_and_elbow(PROFILE.home_position)[1]
     elbow = {"low": [x - 0.3, y - 0.04, z - 0.3], "high": [x + 0.3, y + 0.04, z + 0.3]}
     safety = SafetyFilter(PROFILE.limits, safety_settings(with_safety(elbow=elbow)), model)
     safety.start(PROFILE.home_position)
@@ -217,5 +217,5 @@ def test_the_elbow_stops_before_the_box_of_the_profile() -> None:
         decision = safety.step(MotionRequest(goal, 0.0, 0.0, 0.0), Situation(now_s, position, 0.0), PERIOD_S)
         position = decision.position
         found |= {event.name for event in decision.events}
-        farthest = max(farthest, abs(float(model.elbow(position)[1] - y)))
+        farthest = max(farthest, abs(model.hand_and_elbow(position)[1][1] - y))
     assert checks.ELBOW in found and 0.01 < farthest <= 0.04

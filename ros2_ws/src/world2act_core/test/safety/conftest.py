@@ -36,8 +36,9 @@ class PlanarArm:
     def forward(self, position: Vector) -> EefPose:
         return EefPose(self.points(position)[2], np.array([0.0, 0.0, 0.0, 1.0]))
 
-    def elbow(self, position: Vector) -> Vector:
-        return self.points(position)[0]
+    def hand_and_elbow(self, position: Vector) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        elbow, _, hand = self.points(position).tolist()
+        return tuple(hand), tuple(elbow)
 
     def jacobian(self, position: Vector) -> Vector:
         ends = self.points(position)
@@ -86,9 +87,9 @@ class MujocoPanda:
         x, y, z, w = 1, 2, 3, 0
         return EefPose(self.data.xpos[self._hand].copy(), self.data.xquat[self._hand][[x, y, z, w]])
 
-    def elbow(self, position: Vector) -> Vector:
+    def hand_and_elbow(self, position: Vector) -> tuple[tuple[float, ...], tuple[float, ...]]:
         self._pose(position)
-        return self.data.xpos[self._elbow].copy()
+        return tuple(self.data.xpos[self._hand].tolist()), tuple(self.data.xpos[self._elbow].tolist())
 
     def jacobian(self, position: Vector) -> Vector:
         self._pose(position)

@@ -17,7 +17,7 @@ def one_joint(acceleration: float, jerk: float) -> JointLimits:
 
 
 def state(position: float, velocity: float, acceleration: float) -> MotionState:
-    return MotionState(*(np.array([value]) for value in (position, velocity, acceleration)))
+    return MotionState(np.array([[position], [velocity], [acceleration]]))
 
 
 def test_by_hand() -> None:
@@ -41,7 +41,7 @@ def test_extremes_are_those_of_the_samples(
     path = Braking(one_joint(most, jerk)).plan(state(position, velocity, share * most))
     assert path is not None
     sampled = np.array([path.at(time).position[0] for time in np.linspace(0, path.duration_s, 150)])
-    low, high = path.extremes
+    low, high = path.span
     assert low[0] == pytest.approx(sampled.min(), abs=2e-3) and low[0] <= sampled.min() + 1e-9
     assert high[0] == pytest.approx(sampled.max(), abs=2e-3) and high[0] >= sampled.max() - 1e-9
 

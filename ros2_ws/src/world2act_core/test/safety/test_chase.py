@@ -58,11 +58,15 @@ def test_a_moving_reference_is_caught_and_then_followed(jerk: float) -> None:
 
 
 def test_a_pace_takes_the_same_share_of_every_joint() -> None:
-    rows = ([1.0, 0.0], [0.0, 0.5], [0.0, 0.0])
-    assert Pace([2.0, 2.0], None, 0.0).look([1.0, -4.0]) == (pytest.approx(0.5), 0.0)
-    assert Pace([2.0, 2.0], None, 0.0).look([1.0, -2.0]) == (1.0, 0.0)
-    assert Pace([2.0, 2.0], None, 0.0).look([8.0, -4.0]) == (pytest.approx(0.25), 0.0)
-    slow = Pace([2.0, 2.0], rows, 0.5)
-    assert slow.look([0.9, 0.0]) == (pytest.approx(0.5), pytest.approx(0.9))  # nine tenths of the cap are aimed for
-    assert slow.look([4.0, 0.0]) == (pytest.approx(0.1125), pytest.approx(2.0))  # what the joints' limits leave
-    assert slow.look([0.4, 0.0]) == (1.0, pytest.approx(0.4))
+    rows, most = np.array([[1.0, 0.0], [0.0, 0.5], [0.0, 0.0]]), np.array([2.0, 2.0])
+
+    def look(pace: Pace, *velocity: float) -> tuple[float, float]:
+        return pace.look(np.array(velocity))
+
+    assert look(Pace(most, None, 0.0), 1.0, -4.0) == (pytest.approx(0.5), 0.0)
+    assert look(Pace(most, None, 0.0), 1.0, -2.0) == (1.0, 0.0)
+    assert look(Pace(most, None, 0.0), 8.0, -4.0) == (pytest.approx(0.25), 0.0)
+    slow = Pace(most, rows, 0.5)
+    assert look(slow, 0.9, 0.0) == (pytest.approx(0.5), pytest.approx(0.9))  # nine tenths of the cap are aimed for
+    assert look(slow, 4.0, 0.0) == (pytest.approx(0.1125), pytest.approx(2.0))  # what the joints' limits leave
+    assert look(slow, 0.4, 0.0) == (1.0, pytest.approx(0.4))

@@ -39,7 +39,7 @@ def run(guarded: SafetyFilter, begin: Vector, references: Any, period_s: float =
 
 def points(arm: Any, decisions: list[SafetyDecision], of: str) -> Vector:
     if of == "elbow":
-        return np.array([arm.elbow(decision.position) for decision in decisions])
+        return np.array([arm.hand_and_elbow(decision.position)[1] for decision in decisions])
     return np.array([arm.forward(decision.position).position for decision in decisions])
 
 

@@ -15,11 +15,12 @@ from world2act_core.robot.arm_model import BoundedArmModel
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.joint_limits import JointLimits
 from world2act_core.robot.kinematics import MujocoArm
+from world2act_core.safety import arithmetic
 from world2act_core.safety.braking import Braking, MotionState
 from world2act_core.safety.filter import SafetyFilter
 from world2act_core.safety.settings import KeepOut, SafetySettings
 from world2act_core.safety.types import MotionRequest, SafetyDecision, Situation, Vector
-from world2act_core.safety.way import WayToRest, travel_between
+from world2act_core.safety.way import WayToRest
 from world2act_core.tabletop import tabletop_contract
 from world2act_core.types import ActionChunk
 
@@ -33,12 +34,12 @@ class Measuring:
 
     def __init__(self, arm: MujocoArm) -> None:
         self._arm = arm
-        self.joint_names, self.forward, self.elbow, self.jacobian, self.clearance_slope = (
-            arm.joint_names, arm.forward, arm.elbow, arm.jacobian, arm.clearance_slope,
+        self.joint_names, self.forward, self.hand_and_elbow, self.jacobian, self.clearance_slope = (
+            arm.joint_names, arm.forward, arm.hand_and_elbow, arm.jacobian, arm.clearance_slope,
         )  # fmt: skip
 
     def clearance(self, position: Vector, limit: float) -> tuple[float, str]:
-        self._arm._clearance._known[:] = -np.inf
+        self._arm._clearance.bounds.forget()
         return self._arm.clearance(position, limit)
 
 
@@ -83,16 +84,18 @@ def test_no_position_on_a_way_is_farther_than_it_says() -> None:
     rng, three = np.random.default_rng(0), np.ones(3)
     limits = JointLimits(("a", "b", "c"), -9 * three, 9 * three, 3 * three, 8 * three, 60 * three)
     for _ in range(200):
-        start = MotionState(*(rng.uniform(-most, most, 3).tolist() for most in (2.0, 2.0, 8.0)))
+        start = MotionState(np.stack([rng.uniform(-most, most, 3) for most in (2.0, 2.0, 8.0)]))
         brake = Braking(limits).plan(start)
         assert brake is not None
-        way = WayToRest(start.position, brake, [1.0] * 3, 0.01)
-        anchor = rng.uniform(-2, 2, 3).tolist()
-        levers = rng.uniform(0.1, 1.0, 3).tolist()
-        for weights, bound in (([1.0] * 3, way.turn_from(anchor)), (levers, way.travel_from(anchor, levers))):
-            farthest = max(travel_between(anchor, position, weights) for position in [way.first, *way.rest])
-            assert farthest <= bound + 1e-6
-    assert WayToRest.at(anchor).rest == [] and WayToRest.at(anchor).turn_from(anchor) == 0
+        way = WayToRest(start.position, brake, np.ones(3), 0.01)
+        anchor, levers = rng.uniform(-2, 2, 3), rng.uniform(0.1, 1.0, 3)
+        positions = np.vstack([way.first, way.rest])
+        farthest = (levers * np.abs(positions - anchor)).sum(1).max()
+        assert farthest <= way.travel_from(anchor, levers) + 1e-6
+        assert arithmetic.first_beyond(positions, 0, anchor, levers, 0.999 * farthest) < len(positions)
+        assert arithmetic.first_beyond(positions, 0, anchor, levers, 1.001 * farthest) == len(positions)
+    nowhere = WayToRest.at(anchor.tolist())
+    assert len(nowhere.rest) == 0 and nowhere.travel_from(anchor, levers) == 0
 
 
 def test_a_warm_arm_does_what_a_cold_one_does() -> None:

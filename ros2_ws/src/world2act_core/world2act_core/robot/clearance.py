@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import mujoco
 import numpy as np
 
-from world2act_core.robot.arm_model import Vector
+from world2act_core.robot.arm_model import JointValues, Vector
 from world2act_core.robot.model_file import TABLE
+from world2act_core.robot.pair_bounds import PairBounds
 from world2act_core.robot.pair_levers import pair_levers
 from world2act_core.robot.parts import CollisionSpec, ModelSpec
 
 _NUDGE_M = 1e-6
 _SMALLEST_LIMIT_M = 1e-3
 _SLOPE_LIMIT_M = 0.05
-_NEVER_MEASURED_M = -1e6
 _LOOK_M = 1.0
 """How much farther than asked for a pair is measured, so that its answer lasts for a while."""
 _FEW = 8
 """Distances that are measured sooner than it is worked out which of them could be too small."""
-_REFRESH_BELOW = 0.4
-"""A pair of which less than this share is left of what was known to be free is measured before it is needed."""
 
 
 class ClearanceCheck:
     """The pairs of geometries of one model, and how much farther apart they are than they have to be.
 
-    What was once measured for a pair bounds its distance nearby (`pair_levers`): mostly one or two pairs are left that
-    are worth another exact distance.
+    What was once measured for a pair bounds its distance nearby (`bounds`): mostly one or two pairs are left that are
+    worth another exact distance.
     """
 
     def __init__(self, model: mujoco.MjModel, data: mujoco.MjData, spec: ModelSpec, margins: CollisionSpec) -> None:
@@ -47,10 +44,7 @@ class ClearanceCheck:
         self._pairs = [(first, second, margin) for (first, second), margin in zip(pairs, wide)]
         self.pairs = [(part_name(model, first), part_name(model, second)) for first, second in pairs]
         """The pairs that are looked at, by name."""
-        self._levers = pair_levers(model, pairs)
-        # A bound of each pair's distance beyond its margin, and the joint positions that it was found at.
-        self._known = np.full(len(pairs), _NEVER_MEASURED_M)
-        self._known_at = np.zeros((len(pairs), model.nq))
+        self.bounds = PairBounds(pair_levers(model, pairs))
 
     def smallest(self, position: Vector, limit: float) -> tuple[float, str]:
         """Smallest distance beyond the pair's margin [m] below `limit` and between what; else (limit, "").
@@ -84,10 +78,9 @@ class ClearanceCheck:
 
     def _nearest(self, position: Vector, limit: float) -> tuple[float, int]:
         """Smallest distance beyond the pair's margin [m] below `limit`, and the pair; (limit, -1) if there is none."""
-        bounds = self._bounds(position)
+        near, _ = self.bounds.look(np.stack([position, position]), limit)
         best, nearest = limit, -1
-        near = np.flatnonzero(bounds < limit)
-        for bound, pair in sorted(zip(bounds[near].tolist(), near.tolist())):
+        for bound, pair in sorted((float(self.bounds.bounds[pair]), pair) for pair in near):
             if bound >= best:
                 break
             spare = self._measure(pair, position, best)
@@ -96,47 +89,48 @@ class ClearanceCheck:
         return best, nearest
 
     def clear_between(
-        self, here: Vector, there: Vector, low: Vector, high: Vector, limit: float, move: Callable[[Vector], None]
+        self,
+        here: JointValues,
+        there: JointValues,
+        span: Vector,
+        limit: float,
+        move: Callable[[JointValues], None],
     ) -> bool:
-        """Whether every pair is surely `limit` or more beyond its margin while the joints [N] are in a range.
+        """Whether every pair is surely `limit` or more beyond its margin while the joints are in a span [2, N].
 
         Pairs that could be nearer are measured at `here`, to which `move` brings the data, and if that is not enough at
-        `there`. Where there is none, the one that comes next is, so that not all of them fall due in the same period.
+        `there`. Where there is none, one that is due is measured, so that not all of them fall due in the same period.
         """
-        travel = self._travel(low, high)
-        spare, known = self._known - travel - limit, self._known - limit
-        if (spare - _REFRESH_BELOW * known).min(initial=math.inf) >= 0.0:
+        near, due = self.bounds.look(span, limit)
+        if not near and not due:
             return True
-        doubtful = (spare < 0.0).nonzero()[0]
         move(here)
-        if not doubtful.size:
-            next_one = int((spare / known).argmin())
-            self._remember(next_one, here, self._spare(next_one, _LOOK_M))
-            return True
-        for pair in doubtful.tolist():
-            self._remember(pair, here, self._spare(pair, _LOOK_M))
-        turned = np.maximum(here - low, high - here)
-        left = doubtful[self._known[doubtful] - self._levers[doubtful] @ turned < limit]
-        if not left.size:
+        for pair in near or due:
+            self.bounds.remember(pair, here, self._spare(pair, _LOOK_M))
+        if near:
+            near, _ = self.bounds.look(span, limit)
+        if not near:
             return True
         # Each end bounds the distance at a position between them; the mean of both bounds needs but half of the turns
         # from one end by that position to the other, at most `both`.
-        both = np.maximum(high - here + np.abs(high - there), here - low + np.abs(there - low))
+        both = [max(b - h + abs(b - t), h - a + abs(t - a)) for h, t, a, b in zip(here, there, *span.tolist())]
         move(there)
-        spares = [self._spare(pair, _LOOK_M) for pair in left.tolist()]
-        return bool((self._known[left] + spares - self._levers[left] @ both).min() >= 2 * limit)
+        for pair in near:
+            if self.bounds.known[pair] + self._spare(pair, _LOOK_M) - self.bounds.travel(pair, both) < 2 * limit:
+                return False
+        return True
 
-    def first_near(self, positions: Vector, limit: float, move: Callable[[Vector], None]) -> int:
+    def first_near(self, positions: Vector, limit: float, move: Callable[[JointValues], None]) -> int:
         """Index of the first of joint positions [S, N] with a pair less than `limit` beyond its margin; else S.
 
         move: brings the data to joint positions [N].
         """
-        bounds = self._known - self._travel(positions.min(0), positions.max(0))
-        doubtful = (bounds < limit).nonzero()[0]
-        if not doubtful.size:
+        near, _ = self.bounds.look(np.stack([positions.min(0), positions.max(0)]), limit)
+        if not near:
             return len(positions)
-        if doubtful.size * len(positions) <= _FEW:
-            return self._first_measured_near(doubtful.tolist(), positions, limit, move)
+        if len(near) * len(positions) <= _FEW:
+            return self._first_measured_near(near, positions, limit, move)
+        doubtful = np.array(near)
         # What is measured where the way begins, less how far both parts move from there, mostly leaves enough.
         data = self._data
         centres = np.empty((len(positions), *data.geom_xpos.shape))
@@ -144,18 +138,19 @@ class ClearanceCheck:
         for index in range(len(positions) - 1, -1, -1):  # so that the data is at the first in the end
             move(positions[index])
             centres[index], axes[index] = data.geom_xpos, data.geom_xmat
-        for pair in doubtful[(self._known_at[doubtful] != positions[0]).any(-1)].tolist():  # else it was just measured
-            self._remember(pair, positions[0], self._spare(pair, _LOOK_M))
+        for pair in near:
+            if (self.bounds.known_at[pair] != positions[0]).any():  # else it was just measured
+                self.bounds.remember(pair, positions[0], self._spare(pair, _LOOK_M))
         moved = self._moved(centres, axes)
-        near = self._known[doubtful] - moved[:, self._first[doubtful]] - moved[:, self._second[doubtful]] < limit
-        for index in np.flatnonzero(near.any(-1)).tolist():
+        left = self.bounds.known[doubtful] - moved[:, self._first[doubtful]] - moved[:, self._second[doubtful]] < limit
+        for index in np.flatnonzero(left.any(-1)).tolist():
             move(positions[index])
-            if any(self._spare(pair, limit) < limit for pair in doubtful[near[index]].tolist()):
+            if any(self._spare(pair, limit) < limit for pair in doubtful[left[index]].tolist()):
                 return int(index)
         return len(positions)
 
     def _first_measured_near(
-        self, pairs: list[int], positions: Vector, limit: float, move: Callable[[Vector], None]
+        self, pairs: list[int], positions: Vector, limit: float, move: Callable[[JointValues], None]
     ) -> int:
         """The same for these pairs, by measuring each at every one of the positions."""
         for index, position in enumerate(positions):
@@ -168,7 +163,7 @@ class ClearanceCheck:
 
     def _is_known(self, pair: int, position: Vector, limit: float) -> bool:
         """Whether a pair was measured at joint positions [N] and found `limit` or more beyond its margin."""
-        return bool(self._known[pair] >= limit and (self._known_at[pair] == position).all())
+        return bool(self.bounds.known[pair] >= limit and (self.bounds.known_at[pair] == position).all())
 
     def _moved(self, centres: Vector, axes: Vector) -> Vector:
         """[S, G] m: at most so far is any point of a geometry from where it was in the first of S postures."""
@@ -178,27 +173,12 @@ class ClearanceCheck:
         moved: Vector = np.sqrt(np.einsum("sgi,sgi->sg", shift, shift)) + turned * self._model.geom_rbound
         return moved
 
-    def _bounds(self, position: Vector) -> Vector:
-        """[P] m: no pair is nearer than this at joint positions [N]."""
-        turned = np.abs(position - self._known_at)
-        bounds: Vector = self._known - np.einsum("ij,ij->i", turned, self._levers)
-        return bounds
-
-    def _travel(self, low: Vector, high: Vector) -> Vector:
-        """[P] m: at most so much nearer than `_known` is a pair while every joint is between `low` and `high` [N]."""
-        turned = np.maximum(self._known_at - low, high - self._known_at)
-        travel: Vector = np.einsum("ij,ij->i", turned, self._levers)
-        return travel
-
     def _measure(self, pair: int, position: Vector, limit: float) -> float:
         """Distance of a pair beyond its margin [m] when it is below `limit`, else any number that is not."""
         # What looks farther is at times too small, never too large: good enough for a bound, not for an answer.
         spare = self._spare(pair, limit + _LOOK_M)
-        self._remember(pair, position, spare)
+        self.bounds.remember(pair, position, spare)
         return spare if spare >= limit else self._spare(pair, limit)
-
-    def _remember(self, pair: int, position: Vector, spare: float) -> None:
-        self._known[pair], self._known_at[pair] = spare, position
 
     def _spare(self, pair: int, limit: float) -> float:
         """Distance of a pair beyond its margin [m] when it is below `limit`, else any number that is not."""

@@ -12,7 +12,7 @@ import qpsolvers
 from world2act_core.robot.arm_model import Vector
 from world2act_core.robot.kinematics import MujocoArm
 from world2act_core.robot.model_file import EEF_SITE
-from world2act_core.robot.profile import ProfileError, RobotProfile
+from world2act_core.robot.profile import RobotProfile
 from world2act_core.types import EefPose
 
 _WXYZ = [3, 0, 1, 2]
@@ -75,8 +75,6 @@ class CartesianToJoint:
         self.settings = settings or IkSettings()
         model, limits = self.arm.model, self.arm.limits
         base = model.body(profile.model.base_body).id if profile.model else 0
-        if model.body_weldid[base] != 0:
-            raise ProfileError(f"robot profile {profile.name}: model.base_body moves with a joint; name the fixed base")
         self._configuration = mink.Configuration(model)
         self._transform_base_to_world = self._configuration.get_transform_frame_to_world(model.body(base).name, "body")
         scale = self.settings.metres_per_radian

@@ -46,6 +46,11 @@ class JointLimits:
         """Number of joints N."""
         return len(self.names)
 
+    @property
+    def rates(self) -> Vector:
+        """A copy of velocity, acceleration and jerk [3, N]."""
+        return np.stack([self.velocity, self.acceleration, self.jerk])
+
     def scaled(self, share: float) -> JointLimits:
         """The same positions with velocity, acceleration and jerk times `share` in (0, 1]; ValueError outside."""
         if not 0.0 < share <= 1.0:

@@ -11,11 +11,11 @@ import math
 import numpy as np
 
 from world2act_core.robot.arm_model import ArmModel, BoundedArmModel, SlopedArmModel
-from world2act_core.safety import checks
+from world2act_core.safety import arithmetic, checks
 from world2act_core.safety.regions import Finding
 from world2act_core.safety.settings import SafetySettings
-from world2act_core.safety.types import Joints
-from world2act_core.safety.way import WayToRest, turn_between
+from world2act_core.safety.types import Joints, Vector
+from world2act_core.safety.way import WayToRest
 
 _HORIZON_M = 0.1
 """How far the model looks beyond the margin: the farther, the longer one answer lasts, and the more it costs."""
@@ -31,8 +31,8 @@ class Clearance:
         self._bounded = model if isinstance(model, BoundedArmModel) else None
         self._sloped = model if isinstance(model, SlopedArmModel) else None
         self._margin = settings.clearance_margin_m
-        self._reach_m = settings.reach_m
-        self._anchor: Joints = []
+        self._levers: Vector = np.full(len(model.joint_names), settings.reach_m)
+        self._anchor: Vector = np.zeros_like(self._levers)
         self._near_m = math.nan
         self._least_m = math.inf
         self._since_measured = 0
@@ -58,37 +58,32 @@ class Clearance:
         remember: the way begins at the next command, and what is measured there bounds what comes after.
         """
         self._looked_closely = False
-        if self._near_m - self._reach_m * way.turn_from(self._anchor) >= self._margin:
+        if self._near_m - way.travel_from(self._anchor, self._levers) >= self._margin:
             return None
         if remember:
             self._since_measured += 1
             if self._is_clear(way):
                 return None
             self._looked_closely = True
-        left = [way.first, *way.rest]
-        while left := left[self._first_near(left) :]:
-            distance, what = self._measure(left[0])
-            if remember and left[0] is way.first:
+        positions, index, finding = np.vstack([way.first, way.rest]), -1, None
+        while finding is None and (index := self._next_near(positions, index + 1)) < len(positions):
+            distance, what = self._measure(positions[index])
+            if remember and index == 0:
                 self._remember(way.first, distance)
             finding = self._judge(distance, what)
-            if finding is not None:
-                return finding
-            left = left[1:]
-        return None
+        return finding
 
     def slope(self, position: Joints) -> Joints | None:
         """[N] m/rad: how the distance at joint positions [N] changes with each joint; None: the model cannot say."""
         if self._sloped is None:
             return None
-        slope = self._sloped.clearance_slope(np.array(position))
-        return slope.tolist() if np.isfinite(slope).all() and slope.any() else None
+        slope = self._sloped.clearance_slope(position)
+        is_one = slope.shape == (len(position),) and np.isfinite(slope).all() and slope.any()
+        return slope.tolist() if is_one else None
 
     def _is_clear(self, way: WayToRest) -> bool:
         """Whether the model knows, or learns by measuring once, that a whole way keeps the margin."""
-        low, high = way.span
-        return self._bounded is not None and self._bounded.clear_between(
-            np.array(way.first), np.array(way.last), np.array(low), np.array(high), self._margin
-        )
+        return self._bounded is not None and self._bounded.clear_between(way.first, way.last, way.span, self._margin)
 
     @property
     def _allowed_m(self) -> float:
@@ -103,27 +98,24 @@ class Clearance:
             "before; lead the reference away from it"
         )
 
-    def _first_near(self, positions: list[Joints]) -> int:
-        """Index of the first of some positions that is worth measuring; their number: there is none."""
-        if not positions:
-            return 0
-        if self._bounded is not None:
-            return self._bounded.first_near(np.array(positions), self._margin)
-        bounds = (self._near_m - self._reach_m * turn_between(position, self._anchor) for position in positions)
-        return next((index for index, bound in enumerate(bounds) if not bound >= self._margin), len(positions))
+    def _next_near(self, positions: Vector, begin: int) -> int:
+        """Index of the first of positions [S, N], from `begin` on, that is worth measuring; S: there is none."""
+        if self._bounded is not None and begin < len(positions):
+            return begin + self._bounded.first_near(positions[begin:], self._margin)
+        room = self._near_m - self._margin
+        return arithmetic.first_beyond(positions, begin, self._anchor, self._levers, room)
 
     def _remember(self, position: Joints, distance: float) -> None:
-        self._anchor, self._near_m, self.measured_m = position, distance, distance
+        self._anchor, self._near_m, self.measured_m = np.array(position), distance, distance
         self._since_measured = 0
 
-    def _measure(self, position: Joints) -> tuple[float, str]:
+    def _measure(self, position: Joints | Vector) -> tuple[float, str]:
         self.queries += 1
-        joints = np.array(position)
-        distance, what = self._model.clearance(joints, self._margin + _HORIZON_M)
+        distance, what = self._model.clearance(position, self._margin + _HORIZON_M)
         if distance < self._margin:
             # MuJoCo's distance of a mesh is at times far too small (never too large) when it may look far, and right
             # when it may not. See docs/safety.md.
-            distance, what = max((distance, what), self._model.clearance(joints, self._margin))
+            distance, what = max((distance, what), self._model.clearance(position, self._margin))
         if not math.isfinite(distance):
             return -math.inf, f"{what or 'unknown parts'} (the model gave no distance)"
         return distance, what

@@ -10,7 +10,7 @@ import numpy as np
 
 from world2act_core.robot.arm_model import ArmModel
 from world2act_core.robot.joint_limits import JointLimits
-from world2act_core.safety import checks, inputs, speed
+from world2act_core.safety import checks, inputs
 from world2act_core.safety.flags import FlagBoard
 from world2act_core.safety.gripper import GripperRule
 from world2act_core.safety.guard import Guard
@@ -18,6 +18,7 @@ from world2act_core.safety.intake import Intake
 from world2act_core.safety.motion import Candidate, JointMotion
 from world2act_core.safety.reference import Reference, ReferenceState
 from world2act_core.safety.settings import SafetySettings
+from world2act_core.safety.speed import Pace
 from world2act_core.safety.types import (
     ClearResult,
     Joints,
@@ -54,7 +55,7 @@ class SafetyFilter:
             raise ValueError(f"joints of the model {list(model.joint_names)} are not the limits' {list(limits.names)}")
         self.limits = limits
         self.settings = settings
-        self._velocity: Joints = limits.velocity.tolist()
+        self._velocity: Vector = limits.rates[0]
         self._guard = None if model is None else Guard(model, settings)
         self._motion = JointMotion(limits, settings.tracking_hz)
         self._reference = Reference(limits)
@@ -72,7 +73,7 @@ class SafetyFilter:
         """Begin at rest at the measured `position` [N] with gripper command `gripper`; forgets every finding.
 
         Raises ValueError when the position is not N finite numbers, or is farther than `limit_slack_rad` outside the
-        limits.
+        limits, or the model's Jacobian has not N columns.
         """
         joints = inputs.beginning(position, self.limits, self.settings)
         self._flags.reset()
@@ -196,7 +197,7 @@ class SafetyFilter:
 
     def _follow(self, wanted: Joints, period_s: float, now_s: float) -> ReferenceState:
         reference = self._reference.push(wanted, period_s)
-        for name, text in self._reference.findings(wanted, reference, self._speed_scale):
+        for name, text in self._reference.findings(reference, self._speed_scale):
             self._flags.found(name, text, now_s)
         return reference
 
@@ -204,7 +205,7 @@ class SafetyFilter:
         """The next state on the way to the reference; None when the arm must brake instead."""
         scale, cap = self._scale, self._max_eef_speed
         rows = None if self._guard is None else self._guard.rows
-        pace = speed.Pace([most * scale for most in self._velocity], rows, cap)
+        pace = Pace(scale * self._velocity, rows, cap)
         candidate, wanted = self._motion.towards(reference, period_s, pace)
         if wanted > cap:
             text = f"the reference asks for {wanted:.3f} m/s at the end effector, allowed {cap:.3f}: slowed down"
@@ -250,8 +251,5 @@ class SafetyFilter:
             reason = reason or situation.hold_reason or NOTHING_FRESH
         else:
             self._mode = SafetyMode.SLOWED if reaction is Reaction.SLOW else SafetyMode.RUNNING
-        state = self._motion.state
-        return SafetyDecision(
-            np.array(state.position), np.array(state.velocity), np.array(state.acceleration),
-            gripper, self._mode, self._flags.events, reason,
-        )  # fmt: skip
+        position, velocity, acceleration = self._motion.state.values.copy()
+        return SafetyDecision(position, velocity, acceleration, gripper, self._mode, self._flags.events, reason)

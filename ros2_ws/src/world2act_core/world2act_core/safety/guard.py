@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from world2act_core.robot.arm_model import ArmModel
-from world2act_core.safety import checks, speed
+from world2act_core.safety import arithmetic, checks
 from world2act_core.safety.clearance import Clearance
 from world2act_core.safety.motion import Candidate
 from world2act_core.safety.regions import Finding, Regions
 from world2act_core.safety.settings import SafetySettings
-from world2act_core.safety.types import Joints
+from world2act_core.safety.types import Joints, Vector
 from world2act_core.safety.way import WayToRest
 
 _SPEED_SAMPLES = 12
@@ -24,7 +24,7 @@ class Guard:
         self._spacing_m = 2 * settings.geometry_margin_m
         self._regions = Regions(model, settings)
         self._clearance = Clearance(model, settings)
-        self._next_rows: speed.Rows | None = None
+        self._next_rows: Vector | None = None
 
     @property
     def clearance_m(self) -> float:
@@ -37,19 +37,22 @@ class Guard:
         return self._clearance.queries
 
     def start(self, position: Joints) -> None:
-        """The arm begins at joint positions [N]."""
+        """The arm begins at joint positions [N]. Raises ValueError when the model's Jacobian has not N columns."""
         self._here = position
         self.rows = self._rows(position)
+        # Looked at once, here: the compiled arithmetic looks at no index.
+        if self.rows.shape != (3, len(position)):
+            raise ValueError(f"the model's Jacobian is {self.rows.shape[1]} wide, need {len(position)}: one per joint")
         self._regions.settle(position)
         self._clearance.settle(position, fresh=True)
 
     def check(self, candidate: Candidate, cap: float) -> Finding | None:
         """What is wrong with a candidate or with the way to rest from it; cap: of the end effector's speed, m/s."""
         rows = self._next_rows = self._rows(candidate.state.position)
-        levers = speed.levers(rows)
+        brake, levers = candidate.brake, np.empty(rows.shape[1])
         # While braking the pose hardly changes, so one Jacobian does for the whole way.
-        if speed.dot(levers, candidate.brake.peak_speed()) > cap:  # else no combination of speeds can be too fast
-            fastest = max(speed.eef_speed(rows, rates) for rates in candidate.brake.velocities(_SPEED_SAMPLES))
+        if arithmetic.fastest_braking(rows, brake.start.values, brake.jerk, levers) > cap:
+            fastest = arithmetic.fastest_eef(rows, brake.velocities(_SPEED_SAMPLES))
             if fastest > cap:
                 text = f"the end effector would move at {fastest:.3f} m/s, allowed {cap:.3f}: slow the reference down"
                 return checks.SPEED, text
@@ -79,5 +82,6 @@ class Guard:
         there = WayToRest.at(position)
         return self._regions.check(there) or self._clearance.check(there, remember=False)
 
-    def _rows(self, position: Joints) -> speed.Rows:
-        return speed.linear(self._model.jacobian(np.array(position)))
+    def _rows(self, position: Joints) -> Vector:
+        """How the end effector moves along x, y and z at joint positions [N]: [3, N] m/s per joint velocity."""
+        return np.array(self._model.jacobian(position)[:3], dtype=np.float64)

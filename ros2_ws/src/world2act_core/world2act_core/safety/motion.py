@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from world2act_core.robot.joint_limits import JointLimits
+from world2act_core.safety import arithmetic
 from world2act_core.safety.braking import Braking, BrakingPath, MotionState
 from world2act_core.safety.chase import Chase
 from world2act_core.safety.reference import ReferenceState
@@ -46,9 +49,9 @@ class JointMotion:
         self._tracker = Tracker(limits, tracking_hz)
         self._chase = Chase(limits)
         self._braking = Braking(limits)
-        self._low: Joints = limits.position_low.tolist()
-        self._high: Joints = limits.position_high.tolist()
-        self.start([(low + high) / 2 for low, high in zip(self._low, self._high)])
+        self._span = np.stack([limits.position_low, limits.position_high])
+        self._good = np.ones(limits.size, dtype=np.bool_)
+        self.start(self._span.mean(0).tolist())
 
     def start(self, position: Joints) -> None:
         """Begin at rest at `position` [N]."""
@@ -74,7 +77,7 @@ class JointMotion:
 
         Also returns how fast [m/s] the end effector would be without its cap.
         """
-        share, asked = pace.look(reference.velocity)
+        share, asked = pace.look(reference.values[1])
         if share == 1.0:
             following = self._tracker.step(self.state, reference, period_s, pace.velocity)
             if following is not None:
@@ -97,7 +100,7 @@ class JointMotion:
     ) -> tuple[Candidate, float]:
         """What the chase leads to, and how fast [m/s] the end effector would be without its cap."""
         wanted, good, speed = self._chase.step(self.state, reference, period_s, pace, away)
-        if not all(good):
+        if not good.all():
             wanted = wanted.where(good, self.stopping(period_s).state)
         return self._with_a_way_to_stop(wanted, period_s), speed
 
@@ -105,19 +108,14 @@ class JointMotion:
         brake = self._braking.plan(wanted)
         if brake is None:
             return self.stopping(period_s)
-        good = self._inside(brake)
-        if all(good):
+        if self._is_inside(brake):
             return Candidate(wanted, brake)
         stop = self.stopping(period_s)
-        mixed = wanted.where(good, stop.state)
+        mixed = wanted.where(self._good, stop.state)
         brake = self._braking.plan(mixed)
-        return stop if brake is None or not all(self._inside(brake)) else Candidate(mixed, brake)
+        return stop if brake is None or not self._is_inside(brake) else Candidate(mixed, brake)
 
-    def _inside(self, brake: BrakingPath) -> list[bool]:
-        """For which joints [N] the way to rest keeps the position limits."""
+    def _is_inside(self, brake: BrakingPath) -> bool:
+        """Whether the way to rest keeps the position limits; for which joints it does is in `_good` [N]."""
         # An arm that begins outside its limits may come back, not go further out.
-        joints = zip(*brake.extremes, self.state.position, self._low, self._high)
-        return [
-            lowest >= min(low, here) - _ROUNDING_RAD and highest <= max(high, here) + _ROUNDING_RAD
-            for lowest, highest, here, low, high in joints
-        ]
+        return arithmetic.stays_inside(brake.span, self.state.values[0], self._span, _ROUNDING_RAD, self._good)

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from world2act_core.robot.joint_limits import JointLimits
-from world2act_core.safety import checks
-from world2act_core.safety.types import Joints
+from world2act_core.safety import arithmetic, checks
+from world2act_core.safety.types import Joints, Vector
 
 _TOLERANCE = 1.001
 """Differences of rounded positions may exceed a limit by this much before it is said."""
 _POSITION_TOLERANCE = 1e-6
+_RATES = (checks.JOINT_VELOCITY, "rad/s"), (checks.JOINT_ACCELERATION, "rad/s^2"), (checks.JOINT_JERK, "rad/s^3")
 
 
 class ReferenceState(NamedTuple):
-    """The reference now (position [N], at the end of the last period) with central differences, and its next position.
+    """The reference now, at the end of the last period, and where it goes next.
 
-    smooth: [N], whether velocity and acceleration are possible for the joint; where not they mean nothing.
+    values: [3, N], position, and by central differences velocity and acceleration; smooth: whether these are possible
+    for every joint; asked, next_position: the next position [N] as it came, and inside the position limits; is_inside:
+    whether these are the same.
     """
 
-    position: Joints
-    velocity: Joints
-    acceleration: Joints
-    next_position: Joints
-    smooth: list[bool]
+    values: Vector
+    smooth: bool
+    asked: Vector
+    next_position: Vector
+    is_inside: bool
 
 
 class Reference:
@@ -31,15 +36,12 @@ class Reference:
 
     def __init__(self, limits: JointLimits) -> None:
         self._names = limits.names
-        self._low: Joints = limits.position_low.tolist()
-        self._high: Joints = limits.position_high.tolist()
-        self._velocity: Joints = limits.velocity.tolist()
-        self._acceleration: Joints = limits.acceleration.tolist()
-        self._jerk: Joints = limits.jerk.tolist()
-        self._last: Joints | None = None
-        self._before: Joints = []
+        self._span = np.stack([limits.position_low, limits.position_high])
+        self._most = limits.rates
+        self._last: Vector | None = None
+        self._before: Vector = np.zeros(limits.size)
         self._last_period_s = 1.0
-        self._last_acceleration: Joints | None = None
+        self._last_acceleration: Vector | None = None
 
     def reset(self) -> None:
         """The next reference is a first one."""
@@ -47,56 +49,43 @@ class Reference:
 
     def push(self, wanted: Joints, period_s: float) -> ReferenceState:
         """The next position [N], finite, `period_s` > 0 after the last one."""
-        following = [min(max(p, low), high) for p, low, high in zip(wanted, self._low, self._high)]
+        asked = np.array(wanted)
+        following, values = np.empty_like(asked), np.empty((3, asked.size))
+        is_inside = arithmetic.clamp(asked, self._span, following)
         if self._last is None:
             self._last = self._before = following
             self._last_period_s = period_s
-        left = [(now - before) / self._last_period_s for now, before in zip(self._last, self._before)]
-        right = [(after - now) / period_s for after, now in zip(following, self._last)]
-        both_s = period_s + self._last_period_s
-        acceleration = [2.0 * (after - before) / both_s for after, before in zip(right, left)]
-        velocity = [v + 0.5 * a * self._last_period_s for v, a in zip(left, acceleration)]
-        limits = zip(self._velocity, self._acceleration)
-        smooth = [
-            abs(v) <= most_v and abs(a) <= most_a for v, a, (most_v, most_a) in zip(velocity, acceleration, limits)
-        ]
-        state = ReferenceState(self._last, velocity, acceleration, following, smooth)
+        smooth = arithmetic.differences(
+            self._before, self._last_period_s, self._last, period_s, following, self._most, values
+        )
         self._before, self._last, self._last_period_s = self._last, following, period_s
-        return state
+        return ReferenceState(values, smooth, asked, following, is_inside)
 
-    def findings(self, wanted: Joints, state: ReferenceState, speed_scale: float) -> list[tuple[str, str]]:
+    def findings(self, state: ReferenceState, speed_scale: float) -> list[tuple[str, str]]:
         """(check, message) for every kind of limit that the reference asks to break; also remembers for the jerk."""
-        before, self._last_acceleration = self._last_acceleration, state.acceleration
-        # Over the last period: close enough for a warning, whatever the periods were.
-        jerk = [(a - b) / self._last_period_s for a, b in zip(state.acceleration, before or state.acceleration)]
-        found = self._outside(wanted, state.next_position)
-        for name, unit, values, limits in (
-            (checks.JOINT_VELOCITY, "rad/s", state.velocity, [speed_scale * most for most in self._velocity]),
-            (checks.JOINT_ACCELERATION, "rad/s^2", state.acceleration, self._acceleration),
-            (checks.JOINT_JERK, "rad/s^3", jerk, self._jerk),
-        ):
-            if any(abs(value) > _TOLERANCE * most for value, most in zip(values, limits)):
-                joint = _largest([abs(value) / most for value, most in zip(values, limits)])
+        before, self._last_acceleration = self._last_acceleration, state.values[2]
+        before, rates = self._last_acceleration if before is None else before, np.empty_like(state.values)
+        # The jerk is that over the last period: close enough for a warning, whatever the periods were.
+        worst = arithmetic.worst_shares(state.values, before, self._last_period_s, self._most, speed_scale, rates)
+        found = [] if state.is_inside else self._outside(state)
+        for kind, (share, joint) in enumerate(worst):
+            if share > _TOLERANCE:
+                (name, unit), value = _RATES[kind], rates[kind, joint]
                 text = (
-                    f"{self._names[joint]}: the reference asks for {values[joint]:.4g} {unit}, limit "
-                    f"{limits[joint]:.4g}: the arm follows at its limit; make the reference smoother or slower"
+                    f"{self._names[joint]}: the reference asks for {value:.4g} {unit}, limit {abs(value) / share:.4g}: "
+                    "the arm follows at its limit; make the reference smoother or slower"
                 )
                 found.append((name, text))
         return found
 
-    def _outside(self, wanted: Joints, inside: Joints) -> list[tuple[str, str]]:
-        if wanted == inside:
-            return []
-        outside = [abs(a - b) for a, b in zip(wanted, inside)]
-        joint = _largest(outside)
+    def _outside(self, state: ReferenceState) -> list[tuple[str, str]]:
+        outside = np.abs(state.asked - state.next_position)
+        joint = int(outside.argmax())
         if outside[joint] <= _POSITION_TOLERANCE:
             return []
+        low, high = self._span[:, joint]
         text = (
-            f"{self._names[joint]}: the reference is {wanted[joint]:.4g} rad, limits [{self._low[joint]:.4g}, "
-            f"{self._high[joint]:.4g}]: the arm stays inside; plan inside the limits"
+            f"{self._names[joint]}: the reference is {state.asked[joint]:.4g} rad, limits [{low:.4g}, {high:.4g}]: the "
+            "arm stays inside; plan inside the limits"
         )
         return [(checks.JOINT_POSITION, text)]
-
-
-def _largest(values: Joints) -> int:
-    return values.index(max(values))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from world2act_core.robot.arm_model import ArmModel, BoundedArmModel
-from world2act_core.safety import checks
+from world2act_core.safety import arithmetic, checks
 from world2act_core.safety.settings import Point, SafetyBox, SafetySettings
-from world2act_core.safety.types import Joints
-from world2act_core.safety.way import WayToRest, travel_between
+from world2act_core.safety.types import Joints, Vector
+from world2act_core.safety.way import WayToRest
 
 Finding = tuple[str, str]
 """Name of a check, and what was wrong, where and what to do."""
@@ -45,56 +45,53 @@ class Regions:
         self._model = model
         self._margin = settings.geometry_margin_m
         # Two bounds of how far a point moves per turn; both hold.
-        longest = model.levers.tolist() if isinstance(model, BoundedArmModel) else [math.inf] * len(model.joint_names)
-        self._levers = [min(lever, settings.reach_m) for lever in longest]
+        longest = model.levers if isinstance(model, BoundedArmModel) else np.inf
+        self._levers = np.minimum(longest, np.full(len(model.joint_names), settings.reach_m))
         self._regions = _regions(settings)
-        self._needs_elbow = any(region.of == _ELBOW for region in self._regions)
-        self._rooms = self._next_rooms = [0.0] * len(self._regions)
+        self._outside_all = [0.0] * len(self._regions)
+        self._depths = self._next_depths = self._outside_all
+        self._looked_at: Vector = np.zeros_like(self._levers)
+        self._least_room = -math.inf
 
     def settle(self, position: Joints, *, checked: bool = False) -> None:
         """The arm is at joint positions [N] now: from here on it may not be deeper in any box.
 
         checked: these are the first positions of the last `check`.
         """
-        self._rooms = self._next_rooms if checked else self._rooms_at(self._points(position))
+        if self._regions:
+            self._depths = self._next_depths if checked else self._look(position)[0]
 
     def check(self, way: WayToRest) -> Finding | None:
         """What is wrong at the first positions on a way that are deeper on a wrong side than the arm is now."""
         if not self._regions:
             return None
-        self._next_rooms, finding = self._look(way.first)
-        known_at, room = way.first, min(self._next_rooms)
-        if finding is not None or room >= way.travel_from(known_at, self._levers):
+        if self._least_room >= way.travel_from(self._looked_at, self._levers):
+            self._next_depths = self._outside_all
+            return None
+        self._next_depths, finding = self._look(way.first)
+        if finding is not None or self._least_room >= way.travel_from(self._looked_at, self._levers):
             return finding
-        for position in way.rest:
-            if room < travel_between(position, known_at, self._levers):
-                rooms, finding = self._look(position)
-                if finding is not None:
-                    return finding
-                known_at, room = position, min(rooms)
-        return None
+        index, rest = -1, way.rest
+        while finding is None and (index := self._next(rest, index + 1)) < len(rest):
+            finding = self._look(rest[index])[1]
+        return finding
 
-    def _look(self, position: Joints) -> tuple[list[float], Finding | None]:
-        """Room at joint positions [N] in every region, and what is wrong there."""
-        points = self._points(position)
-        rooms = self._rooms_at(points)
-        for region, there, here in zip(self._regions, rooms, self._rooms):
-            if there < min(here, 0.0) - _ROUNDING_M:
-                return rooms, (region.check, _message(region, points[region.of]))
-        return rooms, None
+    def _next(self, positions: Vector, begin: int) -> int:
+        """Index of the first of positions [S, N], from `begin` on, that is worth a look; S: there is none."""
+        return arithmetic.first_beyond(positions, begin, self._looked_at, self._levers, self._least_room)
 
-    def _rooms_at(self, points: dict[str, Point]) -> list[float]:
-        return [region.room(points[region.of], self._margin) for region in self._regions]
-
-    def _points(self, position: Joints) -> dict[str, Point]:
-        """End effector and elbow, as far as there are boxes for them."""
-        points: dict[str, Point] = {}
-        if self._regions:
-            joints = np.array(position)
-            points[_HAND] = tuple(self._model.forward(joints).position.tolist())
-            if self._needs_elbow:
-                points[_ELBOW] = tuple(self._model.elbow(joints).tolist())
-        return points
+    def _look(self, position: Joints | Vector) -> tuple[list[float], Finding | None]:
+        """How deep [m], at most 0, joint positions [N] are in every region, and what is wrong there."""
+        points = dict(zip((_HAND, _ELBOW), self._model.hand_and_elbow(position)))
+        rooms = [region.room(points[region.of], self._margin) for region in self._regions]
+        self._looked_at, self._least_room = np.array(position), min(rooms)
+        if self._least_room >= 0.0:
+            return self._outside_all, None
+        depths = [min(room, 0.0) for room in rooms]
+        for region, there, here in zip(self._regions, depths, self._depths):
+            if there < here - _ROUNDING_M:
+                return depths, (region.check, _message(region, points[region.of]))
+        return depths, None
 
 
 def _regions(settings: SafetySettings) -> tuple[_Region, ...]:

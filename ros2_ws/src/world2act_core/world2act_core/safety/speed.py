@@ -3,65 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from operator import mul
-from typing import NamedTuple
 
-from world2act_core.safety.types import Joints, Vector
+import numpy as np
+
+from world2act_core.safety import arithmetic
+from world2act_core.safety.types import Vector
 
 _AIM = 0.9
 """Share of the cap that is aimed for: joints that change their speed are, in between, a little faster together than
 before and after."""
 
-Rows = tuple[Joints, Joints, Joints]
-"""How the end effector moves along x, y and z, [3, N] m/s per joint velocity: the upper half of a Jacobian."""
 
+class Pace:
+    """How fast the arm may be.
 
-def linear(jacobian: Vector) -> Rows:
-    """The rows of a Jacobian [6, N] that are linear."""
-    x, y, z = jacobian[:3].tolist()
-    return x, y, z
-
-
-def levers(rows: Rows) -> Joints:
-    """How fast each joint alone moves the end effector, [N] m/s per joint velocity."""
-    return [math.sqrt(x * x + y * y + z * z) for x, y, z in zip(*rows)]
-
-
-def dot(first: Sequence[float], second: Sequence[float]) -> float:
-    """Sum of the products."""
-    return sum(map(mul, first, second))
-
-
-def eef_speed(rows: Rows, velocity: Joints) -> float:
-    """Speed of the end effector [m/s] for joint velocities [N]."""
-    along_x, along_y, along_z = rows
-    x, y, z = dot(along_x, velocity), dot(along_y, velocity), dot(along_z, velocity)
-    return math.sqrt(x * x + y * y + z * z)
-
-
-class Pace(NamedTuple):
-    """How fast the arm may be. velocity: [N] > 0 rad/s of each joint; rows: of the Jacobian at the pose; cap: m/s.
-
-    Without rows there is no cap.
+    velocity: [N] > 0 rad/s of each joint; rows: the linear half of the Jacobian at the pose, [3, N] m/s per joint
+    velocity; cap: of the end effector, m/s. Without rows there is no cap.
     """
 
-    velocity: Joints
-    rows: Rows | None
-    cap: float
+    def __init__(self, velocity: Vector, rows: Vector | None, cap: float) -> None:
+        self.velocity = velocity
+        self.rows: Vector = np.zeros((3, len(velocity))) if rows is None else rows
+        self.fastest = math.inf if rows is None else _AIM * cap
+        """What is aimed for, m/s."""
 
-    def look(self, velocity: Joints) -> tuple[float, float]:
+    def look(self, velocity: Vector) -> tuple[float, float]:
         """The largest share, at most 1, of joint velocities [N] that joints and end effector may have; and what the end
         effector would do [m/s] if there were limits of the joints alone, 0 without rows.
 
         One share for every joint keeps the arm on its way, only slower.
         """
-        share = 1.0
-        for most, rate in zip(self.velocity, velocity):
-            if abs(rate) * share > most:
-                share = most / abs(rate)
-        if self.rows is None:
-            return share, 0.0
-        speed = eef_speed(self.rows, velocity)
-        fastest = _AIM * self.cap
-        return share if share * speed <= fastest else fastest / speed, share * speed
+        share, speed = arithmetic.share_of(velocity, self.velocity, self.rows, self.fastest)
+        return share, speed

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 Joints = list[float]
-"""One number per joint [N], never changed in place. Inside the filter these are lists and not arrays: N is about seven,
-and there a numpy call costs more than the arithmetic in it, most of all the first one after a pause."""
+"""One number per joint [N], never changed in place. Between the compiled functions of `arithmetic.py`, which want
+arrays, these are lists: N is about seven, and there a NumPy call costs more than the arithmetic in it, most of all the
+first one after a pause."""
 
 
 class Level(IntEnum):
