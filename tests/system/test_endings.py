@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.system.conftest import new_domain
+from world2act.soak.meters import shared_memory_files
 from world2act.supervision.shared_memory import dead_segments, remove_dead_segments
 
 
@@ -51,12 +52,13 @@ def wait_for(process: subprocess.Popen[str], words: str, seconds: float = 180.0)
     ids=["bring-up", "running", "terminated while starting", "terminated", "killed"],
 )
 def test_nothing_is_left(bundle: Path, tmp_path: Path, moment: str, number: signal.Signals, status: int) -> None:
-    before = {path.name for path in dead_segments()}
     process = start_up(bundle, tmp_path, new_domain())
     try:
         wait_for(process, moment)
         children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) == 5
+        mapped = shared_memory_files([process.pid, *(child.pid for child in children)])
+        assert mapped
         os.kill(process.pid, number)
         process.communicate(timeout=30)
         assert process.returncode == status
@@ -68,5 +70,5 @@ def test_nothing_is_left(bundle: Path, tmp_path: Path, moment: str, number: sign
             process.wait()
     if number == signal.SIGKILL:
         remove_dead_segments()  # what the next `up` does first
-    # Dead ones only: other graphs may run on this machine at the same time.
-    assert {path.name for path in dead_segments()} - before == set()
+    # This graph's only: others may end on this machine at the same time.
+    assert {str(path).removesuffix("_el") for path in dead_segments()} & mapped == set()
