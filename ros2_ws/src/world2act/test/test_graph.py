@@ -57,7 +57,8 @@ def test_an_arm_with_a_profile_has_a_commander_a_driver_and_cameras_of_its_own()
     ingest = real.node("camera_ingest").parameters
     assert ingest["cameras"] == ["scene=topic:camera/scene/image_raw", "wrist=topic:camera/wrist/image_raw"]
     assert ingest["finger_joints"] == ["finger_joint1", "finger_joint2"]
-    assert "name: sim_panda" in str(real.node("recorder").parameters["robot_profile"])
+    recorder = real.node("recorder").parameters
+    assert "name: sim_panda" in str(recorder["robot_profile"]) and recorder["cameras"] == ingest["cameras"]
 
 
 def test_what_the_profile_says_about_its_driver_reaches_the_nodes() -> None:

@@ -29,11 +29,13 @@ from world2act.nodes.camera_ingest import CameraIngest
 from world2act.nodes.recorder import Recorder
 from world2act.supervision.session import Session
 from world2act_core.manifest import write_manifest
+from world2act_core.recording.layout import finished
 from world2act_core.robot.find import find_profile
 from world2act_core.robot.profile import RobotProfile
 from world2act_core.tabletop import tabletop_contract
 from world2act_core.types import EefPose
 from world2act_interfaces.msg import Observation
+from world2act_interfaces.srv import Record
 
 JOINT_STATES = "left/driver/joint_states"
 POSE = EefPose(np.array([0.4, 0.0, 0.2]), np.array([1.0, 0.0, 0.0, 0.0]))
@@ -161,6 +163,27 @@ def test_a_driver_with_a_topic_of_its_own_is_heard_and_recorded(bench: Bench) ->
     bench.start(Recorder, bench.graph(profile), "recorder")
     assert bench.ros.until(lambda: bench.ros.nodes[0].count_subscribers(JOINT_STATES) == before + 1)
     assert bench.ros.nodes[0].count_subscribers(topics.JOINT_STATES) == 0
+
+
+def test_every_kind_of_camera_is_recorded_from_where_the_profile_has_it(bench: Bench) -> None:
+    cameras = [
+        {"name": "scene", "view": "scene", "kind": "topic", "source": "camera/scene/color/image_raw"},
+        {"name": "wrist", "view": "wrist", "kind": "compressed_topic", "source": "hand_camera/compressed"},
+    ]
+    profile = changed("fr3", cameras=cameras)
+    driver = bench.ros.add(Driver(bench.ros, profile, share=1.0))
+    client = driver.create_client(Record, topics.RECORD)
+    bench.start(Recorder, bench.graph(profile).with_parameters("recorder", pictures=True, min_free=0), "recorder")
+    for command in (Record.Request.START, Record.Request.STOP):
+        assert bench.ros.until(client.service_is_ready)
+        answer = client.call_async(Record.Request(command=command))
+        assert bench.ros.until(answer.done) and answer.result().ok, answer.result()
+        bench.ros.spin(0.5)
+    (path,) = finished(bench.folder / "recordings")
+    with path.open("rb") as file:
+        seen = {channel.topic: schema.name for schema, channel, _ in make_reader(file).iter_messages()}
+    assert seen["/camera/scene/color/image_raw"] == "sensor_msgs/msg/Image"
+    assert seen["/hand_camera/compressed"] == "sensor_msgs/msg/CompressedImage"
 
 
 def test_foxglove_shows_every_kind_of_camera_where_its_layout_looks(

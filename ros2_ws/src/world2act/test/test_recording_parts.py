@@ -29,10 +29,12 @@ from world2act.recording.tracker import (
     EpisodeTracker,
     RefusedError,
 )
+from world2act_core.cameras.uri import parse_camera_uri
 from world2act_core.recording.writer import Channel, Record
 from world2act_interfaces.msg import NodeHealth, Observation, SafetyFlag, SafetyStatus
 
 SECOND = 1_000_000_000
+SCENE = {"scene": parse_camera_uri("topic:camera/scene/image_raw")}
 
 
 def record(topic: str, at_s: float, size: int = 10) -> Record:
@@ -184,7 +186,7 @@ def test_events_are_changes() -> None:
 
 def test_every_recorded_type_is_understood_by_another_library() -> None:
     store = get_typestore(Stores.EMPTY)
-    for source in graph_sources(["scene"], lockstep=True, extra=["/chatter std_msgs/msg/ColorRGBA"]):
+    for source in graph_sources(SCENE, lockstep=True, extra=["/chatter std_msgs/msg/ColorRGBA"]):
         name = type_name_of(source.message_type)
         store.register(get_types_from_msg(full_definition(name), name))
         message = source.message_type()
@@ -199,15 +201,17 @@ def test_every_recorded_type_is_understood_by_another_library() -> None:
 
 
 def test_sources() -> None:
-    names = [source.topic for source in graph_sources([], False)]
+    names = [source.topic for source in graph_sources({}, False)]
     assert names[:2] == [topics.SKILL_PLAN, topics.SKILL], "a recording begins before its first chunk is taken"
-    assert topics.image_topic("scene") in [source.topic for source in graph_sources(["scene"], False)]
+    assert topics.image_topic("scene") in [source.topic for source in graph_sources(SCENE, False)]
+    device = {"wrist": parse_camera_uri("v4l2:/dev/video0")}
+    assert [source.topic for source in graph_sources(device, False)] == names, "a device has no topic"
     with pytest.raises(ConfigurationError, match="a topic and its type"):
-        graph_sources([], False, ["/tf"])
+        graph_sources({}, False, ["/tf"])
     with pytest.raises(ConfigurationError, match="no message type 'nonsense_msgs/msg/Word'"):
-        graph_sources([], False, ["/tf nonsense_msgs/msg/Word"])
+        graph_sources({}, False, ["/tf nonsense_msgs/msg/Word"])
     with pytest.raises(ConfigurationError, match="twice"):
-        graph_sources([], False, ["observation world2act_interfaces/msg/Observation"])
+        graph_sources({}, False, ["observation world2act_interfaces/msg/Observation"])
     assert message_class("world2act_interfaces/msg/Observation") is Observation
 
 

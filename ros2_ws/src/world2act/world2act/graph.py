@@ -169,6 +169,7 @@ def recorder_spec(options: GraphOptions) -> NodeSpec:
     if options.profile and not options.lockstep:
         profile = find_profile(options.profile)
         parameters |= {"robot_profile": profile.to_text(), **state_parameters(profile)}
+        parameters["cameras"] = _cameras(options, profile)["cameras"]
     return NodeSpec("recorder", "recorder", parameters)
 
 
@@ -208,15 +209,20 @@ def _ingest_parameters(options: GraphOptions, profile: RobotProfile | None) -> d
     """Cameras, joint states and gripper of a profile; the nodes' defaults are those of sim_bridge."""
     if profile is None:
         return {}
+    # An arm that moves must know at once: within two pictures of a camera with 20 Hz.
+    at_once: dict[str, ParameterValue] = {"input_timeout": 0.1, "fault_after": 2, "frozen_motion": 0.01}
+    return {
+        **at_once, **_cameras(options, profile), **state_parameters(profile), **gripper_parameters(profile)
+    }  # fmt: skip
+
+
+def _cameras(options: GraphOptions, profile: RobotProfile) -> dict[str, list[str]]:
+    """Sources and calibrations of the cameras that the bundle's contract has."""
     try:
         wanted = [camera.name for camera in Contract.from_yaml(Path(options.bundle) / "contract.yaml").cameras]
     except ContractError:
         wanted = None  # camera_ingest says what is wrong with the bundle
-    # An arm that moves must know at once: within two pictures of a camera with 20 Hz.
-    at_once: dict[str, ParameterValue] = {"input_timeout": 0.1, "fault_after": 2, "frozen_motion": 0.01}
-    return {
-        **at_once, **camera_parameters(profile, wanted), **state_parameters(profile), **gripper_parameters(profile)
-    }  # fmt: skip
+    return camera_parameters(profile, wanted)
 
 
 def _commander(options: GraphOptions, profile: RobotProfile | None, bundle: dict[str, ParameterValue]) -> NodeSpec:

@@ -13,6 +13,7 @@ from world2act.cameras.connect import CameraConnection
 from world2act.cameras.feed import CameraFeed, FeedLinks, Picture
 from world2act.cameras.noted_meters import NotedMeters
 from world2act.cameras.settings import CameraSetting
+from world2act.cameras.sources import CAMERAS_PARAMETER
 from world2act.conversions import seconds_to_ns, stamp_to_ns
 from world2act.health import FAULT, Condition
 from world2act.parameters import Parameter
@@ -21,12 +22,7 @@ from world2act_core.cameras.hand import HandLog
 from world2act_core.cameras.health import HealthLimits
 
 PARAMETERS = (
-    Parameter(
-        "cameras",
-        ("",),
-        "Sources as NAME=SOURCE, in real time; a camera that is not listed is topic:camera/NAME/image_raw. "
-        "SOURCE: topic:NAME, v4l2:DEVICE, rtsp://HOST/PATH or file:PATH, with options (how-to: cameras)",
-    ),
+    CAMERAS_PARAMETER,
     Parameter(
         "calibrations",
         ("",),

@@ -26,10 +26,7 @@ class CameraConnection:
             # Before the node is active too, where it waits: a calibration may be sent once only.
             node.poll(CameraInfo, feed.setting.lens_topic, lambda info, _: feed.take_info(info), topics.newest(False))
         if uri.scheme == "topic":
-            compressed = uri.options.get("type", "compressed" if uri.target.endswith("/compressed") else "raw")
-            kind, take = (
-                (CompressedImage, feed.take_compressed) if compressed == "compressed" else (Image, feed.take_raw)
-            )
+            kind, take = (CompressedImage, feed.take_compressed) if uri.compressed else (Image, feed.take_raw)
             node.listen(kind, uri.target, self._informed(take), topics.newest(False))
             return
         guard = node.create_guard_condition(self._on_news)

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from world2act import topics
+from world2act.cameras.sources import by_name, camera_sources
 from world2act.errors import ConfigurationError
 from world2act_core.cameras.lens import Lens, LensError, read_lens
 from world2act_core.cameras.uri import CameraUri, CameraUriError, parse_camera_uri
@@ -41,27 +41,9 @@ def camera_settings(
     Raises ConfigurationError for an item that is none, a camera the contract does not have, and a bad source or file.
     """
     names = tuple(spec.name for spec in specs)
-    sources = _by_name("cameras", cameras, names)
-    lenses = _by_name("calibrations", calibrations, names)
-    return {spec.name: _setting(spec, sources.get(spec.name, ""), lenses.get(spec.name, "")) for spec in specs}
-
-
-def _by_name(parameter: str, items: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for item in items:
-        name, equals, value = item.partition("=")
-        name, value = name.strip(), value.strip()
-        if not equals or not value:
-            raise ConfigurationError(f"parameter {parameter!r} has the item {item!r}", "write each as NAME=SOURCE")
-        if name not in names:
-            raise ConfigurationError(
-                f"parameter {parameter!r} names the camera {name!r}; the bundle's contract has: {', '.join(names)}",
-                "use the contract's names",
-            )
-        if name in found:
-            raise ConfigurationError(f"parameter {parameter!r} names the camera {name!r} twice", "leave one out")
-        found[name] = value
-    return found
+    sources = camera_sources(names, cameras)
+    lenses = by_name("calibrations", calibrations, names)
+    return {spec.name: _setting(spec, sources[spec.name], lenses.get(spec.name, "")) for spec in specs}
 
 
 def _check_library(camera: str, uri: CameraUri) -> None:
@@ -69,10 +51,9 @@ def _check_library(camera: str, uri: CameraUri) -> None:
         raise ConfigurationError(f"camera {camera!r} ({uri.shown}) needs PyAV", "pip install world2act[cameras]")
 
 
-def _setting(spec: CameraSpec, source: str, calibration: str) -> CameraSetting:
+def _setting(spec: CameraSpec, uri: CameraUri, calibration: str) -> CameraSetting:
+    _check_library(spec.name, uri)
     try:
-        uri = parse_camera_uri(source or f"topic:{topics.image_topic(spec.name)}")
-        _check_library(spec.name, uri)
         if calibration.startswith("topic:"):
             return CameraSetting(spec, uri, lens_topic=parse_camera_uri(calibration).target)
         lens = read_lens(calibration.removeprefix("file:")) if calibration else None

@@ -19,6 +19,7 @@ from rclpy.serialization import deserialize_message
 from world2act import topics
 from world2act.base_node import ManagedNode
 from world2act.bundle_access import read_contract
+from world2act.cameras.sources import camera_sources
 from world2act.health import OK
 from world2act.parameters import Parameter
 from world2act.recording.definitions import full_definition, type_name_of
@@ -35,6 +36,7 @@ from world2act.recording.sources import GOAL_STATUS, PARAMETER_EVENTS, Source, g
 from world2act.recording.thread import RecordingThread
 from world2act.recording.tracker import RECORDER_STOPPED, Begin, End, EpisodeTracker, RefusedError
 from world2act.runner import run_node
+from world2act_core.cameras.uri import CameraUri
 from world2act_core.files import StorageError
 from world2act_core.recording.layout import Header
 from world2act_core.recording.writer import Channel, Record
@@ -84,7 +86,7 @@ class Recorder(ManagedNode):
         for facts in self._facts:
             self.own(facts.destroy)
         self._status = self.publisher(RecorderStatus, topics.RECORDER_STATUS, topics.reliable())
-        cameras = [camera.name for camera in read_contract(bundle).cameras] if self.values.flag("pictures") else []
+        cameras = self._cameras(bundle) if self.values.flag("pictures") else {}
         extra, joint_states = self.values.texts("extra_topics"), self.values.text("joint_states")
         for source in graph_sources(cameras, self.lockstep, extra, joint_states):
             self._subscribe(source)
@@ -93,6 +95,17 @@ class Recorder(ManagedNode):
         self.every(LOOK_S, self.polled.take_in_order)
         self.every(0.1, self._tick)
         self.every(1.0, self._send_status)
+
+    def _cameras(self, bundle: str) -> dict[str, CameraUri]:
+        names = [camera.name for camera in read_contract(bundle).cameras]
+        found = camera_sources(names, self.values.texts("cameras"))
+        for name, uri in found.items():
+            if uri.scheme != "topic":
+                self.get_logger().warning(
+                    f"camera {name!r} ({uri.shown}) is read by camera_ingest itself and has no topic: `pictures` "
+                    "cannot record it; its pictures are in Observation, as the policy sees them"
+                )
+        return found
 
     def _subscribe(self, source: Source) -> None:
         name = type_name_of(source.message_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from world2act.bundle_access import BUNDLE_PARAMETER
+from world2act.cameras.sources import CAMERAS_PARAMETER
 from world2act.parameters import Parameter, ParameterValues
 from world2act.recording.thread import Limits
 from world2act.robot_state import JOINT_STATES_PARAMETER
@@ -19,6 +20,7 @@ RECORDER_PARAMETERS = (
         choices=("automatic", "manual"),
     ),
     Parameter("pictures", False, "Whether the cameras' own topics are recorded too; Observation is in any case"),
+    CAMERAS_PARAMETER,
     Parameter("extra_topics", ("",), 'Further topics, as "name type" each: "/tf tf2_msgs/msg/TFMessage"'),
     JOINT_STATES_PARAMETER,
     Parameter("robot_profile", "", "Text of the robot's profile (YAML), kept in every recording"),

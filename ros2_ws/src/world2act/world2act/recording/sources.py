@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped
 from rcl_interfaces.msg import ParameterEvent
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_msgs.msg import String
 
 from world2act import topics
 from world2act.errors import ConfigurationError
 from world2act.recording.definitions import message_class
+from world2act_core.cameras.uri import CameraUri
 from world2act_interfaces.msg import (
     ActionChunk,
     ArmCommand,
@@ -46,11 +47,11 @@ class Source:
 
 
 def graph_sources(
-    cameras: Sequence[str], lockstep: bool, extra: Sequence[str] = (), joint_states: str = topics.JOINT_STATES
+    cameras: Mapping[str, CameraUri], lockstep: bool, extra: Sequence[str] = (), joint_states: str = topics.JOINT_STATES
 ) -> list[Source]:
-    """The graph's topics; `cameras` whose own pictures are wanted too; `extra` as "topic type" each.
+    """The graph's topics; `extra` as "topic type" each. joint_states: the topic of the arm's.
 
-    joint_states: the topic of the arm's.
+    cameras: those whose own pictures are wanted too, and their sources; a device or a stream has no topic.
 
     The planner's topics come first: of messages that are there at once, a node takes those of its first subscription
     first, and a recording must have begun before the first chunk of its plan is taken. Raises ConfigurationError.
@@ -76,7 +77,11 @@ def graph_sources(
         Source(joint_states, JointState, driver, keep=3),
         Source(topics.EEF_POSE, PoseStamped, driver, keep=3),
     ]
-    sources += [Source(topics.image_topic(camera), Image, pictures) for camera in cameras]
+    sources += [
+        Source(uri.target, CompressedImage if uri.compressed else Image, pictures)
+        for uri in cameras.values()
+        if uri.scheme == "topic"
+    ]
     sources += [_extra(text, driver) for text in extra]
     _refuse_doubles(sources)
     return sources

@@ -147,7 +147,7 @@ def _own_work(node: NodeSpec, driver: DriverTopics) -> Access:
         # With its parameters pictures or extra_topics it reads more: add that here.
         "recorder": Access().also(
             publishes=(topics.RECORDER_STATUS,),
-            subscribes=(source.topic for source in graph_sources((), False, joint_states=_joint_states(node))),
+            subscribes=(source.topic for source in graph_sources({}, False, joint_states=_joint_states(node))),
             serves=(topics.RECORD,),
             calls=(f"/{subject.node}/get_parameters" for subject in SUBJECTS),
         ),

@@ -45,6 +45,11 @@ class CameraUri:
             return re.sub(r"//([^/@:]*):[^/@]*@", r"//\1:***@", self.target)
         return f"{self.scheme}:{self.target}"
 
+    @property
+    def compressed(self) -> bool:
+        """Whether the pictures of a topic are CompressedImage: the option `type`, else how the topic's name ends."""
+        return self.options.get("type", "compressed" if self.target.endswith("/compressed") else "raw") == "compressed"
+
 
 def parse_camera_uri(text: str) -> CameraUri:
     """`text` as a CameraUri.
