@@ -176,3 +176,28 @@ def test_boxes_need_a_model(planar_limits: JointLimits, planar_arm: ArmModel, pa
         SafetyFilter(planar_limits, SafetySettings(keep_out=(MAST,)))
     with pytest.raises(ValueError, match=r"joints of the model \['shoulder'"):
         SafetyFilter(panda_limits, SafetySettings(), planar_arm)
+
+
+@pytest.mark.parametrize(("method", "flag"), [("jacobian", "SPEED"), ("hand_and_elbow", "WORKSPACE")])
+def test_a_model_that_gives_no_numbers_stops_the_arm(
+    planar_limits: JointLimits, planar_arm: Any, monkeypatch: pytest.MonkeyPatch, method: str, flag: str
+) -> None:
+    """Beyond a certain pose: there it would not be known where the arm is, or how fast."""
+    arm = type(planar_arm)()
+    real = getattr(arm, method)
+
+    def broken(position: Any) -> Any:
+        return real(position) if position[0] < HOME[0] + 0.2 else np.nan * np.array(real(position))
+
+    monkeypatch.setattr(arm, method, broken)
+    workspace = {"low": (-1.0, -1.0, -0.1), "high": (1.0, 1.0, 0.1)}
+    guarded = SafetyFilter(planar_limits, SafetySettings(**FAST, workspace=workspace), arm)
+    decisions = run(guarded, HOME, [lambda here: here + np.array([0.1, 0.0, 0.0])] * 100)
+    assert flag in flags(guarded)
+    assert decisions[-1].position[0] < HOME[0] + 0.5 and not decisions[-1].velocity.any()
+    monkeypatch.setattr(arm, method, lambda position: np.nan * np.array(real(position)))
+    if flag == "SPEED":
+        with pytest.raises(ValueError, match="Jacobian is not finite"):
+            guarded.start(HOME)
+    else:
+        assert len({tuple(decision.position) for decision in run(guarded, HOME, [HOME + 0.1] * 20)}) == 1

@@ -45,10 +45,13 @@ def eef_speed(rows: Vector, velocity: Vector) -> float:
 
 @compiled("float64(float64[:, ::1], float64[:, ::1])")
 def fastest_eef(rows: Vector, velocities: Vector) -> float:
-    """The largest of that [m/s] for some joint velocities [S, N]."""
+    """The largest of that [m/s] for some joint velocities [S, N]; NaN when one is NaN."""
     fastest = 0.0
     for sample in range(velocities.shape[0]):
-        fastest = max(fastest, eef_speed(rows, velocities[sample]))
+        speed = eef_speed(rows, velocities[sample])
+        if math.isnan(speed):
+            return speed
+        fastest = max(fastest, speed)
     return fastest
 
 

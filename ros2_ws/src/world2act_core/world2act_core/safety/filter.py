@@ -73,7 +73,7 @@ class SafetyFilter:
         """Begin at rest at the measured `position` [N] with gripper command `gripper`; forgets every finding.
 
         Raises ValueError when the position is not N finite numbers, or is farther than `limit_slack_rad` outside the
-        limits, or the model's Jacobian has not N columns.
+        limits, or the model's Jacobian is not [6, N] numbers.
         """
         joints = inputs.beginning(position, self.limits, self.settings)
         self._flags.reset()

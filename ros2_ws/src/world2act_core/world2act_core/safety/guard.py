@@ -37,12 +37,14 @@ class Guard:
         return self._clearance.queries
 
     def start(self, position: Joints) -> None:
-        """The arm begins at joint positions [N]. Raises ValueError when the model's Jacobian has not N columns."""
+        """The arm begins at joint positions [N]. Raises ValueError when the model's Jacobian is not [6, N] numbers."""
         self._here = position
         self.rows = self._rows(position)
         # Looked at once, here: the compiled arithmetic looks at no index.
         if self.rows.shape != (3, len(position)):
             raise ValueError(f"the model's Jacobian is {self.rows.shape[1]} wide, need {len(position)}: one per joint")
+        if not np.isfinite(self.rows).all():
+            raise ValueError(f"the model's Jacobian is not finite at joint positions {position}: is the model right?")
         self._regions.settle(position)
         self._clearance.settle(position, fresh=True)
 
@@ -50,10 +52,10 @@ class Guard:
         """What is wrong with a candidate or with the way to rest from it; cap: of the end effector's speed, m/s."""
         rows = self._next_rows = self._rows(candidate.state.position)
         brake, levers = candidate.brake, np.empty(rows.shape[1])
-        # While braking the pose hardly changes, so one Jacobian does for the whole way.
-        if arithmetic.fastest_braking(rows, brake.start.values, brake.jerk, levers) > cap:
+        # While braking the pose hardly changes, so one Jacobian does for the whole way. NaN is no speed below the cap.
+        if not arithmetic.fastest_braking(rows, brake.start.values, brake.jerk, levers) <= cap:
             fastest = arithmetic.fastest_eef(rows, brake.velocities(_SPEED_SAMPLES))
-            if fastest > cap:
+            if not fastest <= cap:
                 text = f"the end effector would move at {fastest:.3f} m/s, allowed {cap:.3f}: slow the reference down"
                 return checks.SPEED, text
         way = WayToRest.of(candidate, levers, self._spacing_m)

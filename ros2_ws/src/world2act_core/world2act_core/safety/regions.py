@@ -31,7 +31,10 @@ class _Region:
         """How far [m] the point is from the forbidden side of the faces moved by the margin; negative: how deep in it.
 
         For a box to stay out of this is along the axis that keeps the point out, so the true distance is no smaller.
+        A point that is not finite is as deep as can be, and no way out.
         """
+        if not all(map(math.isfinite, point)):
+            return -math.inf
         (x0, y0, z0), (x1, y1, z1), (x, y, z) = self.box.low, self.box.high, point
         if self.inside:
             return min(x - x0, x1 - x, y - y0, y1 - y, z - z0, z1 - z) - margin
@@ -89,7 +92,7 @@ class Regions:
             return self._outside_all, None
         depths = [min(room, 0.0) for room in rooms]
         for region, there, here in zip(self._regions, depths, self._depths):
-            if there < here - _ROUNDING_M:
+            if there == -math.inf or there < here - _ROUNDING_M:
                 return depths, (region.check, _message(region, points[region.of]))
         return depths, None
 
