@@ -31,10 +31,7 @@ class _Region:
         """How far [m] the point is from the forbidden side of the faces moved by the margin; negative: how deep in it.
 
         For a box to stay out of this is along the axis that keeps the point out, so the true distance is no smaller.
-        A point that is not finite is as deep as can be, and no way out.
         """
-        if not all(map(math.isfinite, point)):
-            return -math.inf
         (x0, y0, z0), (x1, y1, z1), (x, y, z) = self.box.low, self.box.high, point
         if self.inside:
             return min(x - x0, x1 - x, y - y0, y1 - y, z - z0, z1 - z) - margin
@@ -85,14 +82,19 @@ class Regions:
 
     def _look(self, position: Joints | Vector) -> tuple[list[float], Finding | None]:
         """How deep [m], at most 0, joint positions [N] are in every region, and what is wrong there."""
-        points = dict(zip((_HAND, _ELBOW), self._model.hand_and_elbow(position)))
+        hand, elbow = self._model.hand_and_elbow(position)
+        if not all(map(math.isfinite, (*hand, *elbow))):
+            self._least_room = -math.inf
+            text = f"the model puts the end effector at {hand} m, the elbow at {elbow} m: the arm stops; mend the model"
+            return self._depths, (self._regions[0].check, text)
+        points = {_HAND: hand, _ELBOW: elbow}
         rooms = [region.room(points[region.of], self._margin) for region in self._regions]
         self._looked_at, self._least_room = np.array(position), min(rooms)
         if self._least_room >= 0.0:
             return self._outside_all, None
         depths = [min(room, 0.0) for room in rooms]
         for region, there, here in zip(self._regions, depths, self._depths):
-            if there == -math.inf or there < here - _ROUNDING_M:
+            if there < here - _ROUNDING_M:
                 return depths, (region.check, _message(region, points[region.of]))
         return depths, None
 
